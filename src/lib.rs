@@ -1,0 +1,9 @@
+//! An embeddable scripting engine for packet investigations.
+
+pub mod capture;
+pub mod flow;
+pub mod limits;
+pub mod packet;
+pub mod protocol;
+pub mod record;
+pub mod report;

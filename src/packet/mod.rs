@@ -1,0 +1,15 @@
+//! Bytes to frames: link types, VLAN tags, tunnels, IP fragments. Pure: no clock, no operating system.
+//!
+//! [`Decoder::decode`] borrows from the packet that it is given. What cannot be decoded is kept as a
+//! [`Stop`]: everything up to there stands, with the reason and the offset.
+
+mod decode;
+mod fragment;
+mod frame;
+mod link;
+
+pub use decode::Decoder;
+pub use frame::{
+    Frame, Icmp, Network, RawPacket, Stop, Tcp, TcpFlags, Transport, Tunnel, TunnelKind, Udp, Vlans, protocol_name,
+};
+pub use link::LinkType;

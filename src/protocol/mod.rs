@@ -1,0 +1,3 @@
+//! Application protocols over in-order bytes. Pure: no clock, no operating system.
+
+pub mod http1;

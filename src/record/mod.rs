@@ -1,0 +1,12 @@
+//! What a row is, declared once.
+//!
+//! Every record type lists its fields with [`record!`](crate::record!): name, type, unit, documentation and
+//! accessor. Getters in scripts, JSON keys, columns, the reference and completion are read off that list.
+
+mod kind;
+mod time;
+mod value;
+
+pub use kind::{Field, Kind, Record, Row, Type};
+pub use time::{Duration, ParseDurationError, Time};
+pub use value::{Content, Value};
