@@ -14,10 +14,8 @@ use crate::record::Time;
 use crate::record::secret::{is_secret_header, mask_secret};
 
 /// Base64 as RFC 4648 has it, with or without padding.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    NO_PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&base64::alphabet::STANDARD, NO_PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
 /// Parameters of a query that carry a credential. Of the first of them RFC 6750, section 2.3, says that it is a bearer
 /// token.
@@ -100,7 +98,8 @@ impl Finder<'_> {
             _ => (None, value),
         };
         let Some(sent_scheme) = sent_scheme else {
-            return self.token(without_scheme, "", secret, location);
+            let is_scheme = TOKEN_SCHEMES.iter().any(|scheme| secret.eq_ignore_ascii_case(scheme.as_bytes()));
+            return if is_scheme { None } else { self.token(without_scheme, "", secret, location) };
         };
         let scheme = sent_scheme.to_ascii_lowercase();
         let prefix = format!("{sent_scheme} ");
@@ -164,8 +163,7 @@ impl Finder<'_> {
         let shown = lossy(secret);
         let masked = format!("{prefix}{}", if self.show_secrets { shown } else { mask_secret(&shown) });
         let Claims { issuer, subject, expires } = Claims::of(secret).unwrap_or_default();
-        self.credential(scheme, secret, masked, location)
-            .map(|found| Credential { issuer, subject, expires, ..found })
+        self.credential(scheme, secret, masked, location).map(|found| Credential { issuer, subject, expires, ..found })
     }
 
     fn credential(&self, scheme: &str, secret: &[u8], masked: String, location: String) -> Option<Credential> {

@@ -22,6 +22,7 @@ mod start_line;
 mod target;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use connection::{Connection, Context, Settings};
 pub use credential::Credential;

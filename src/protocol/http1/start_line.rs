@@ -93,6 +93,14 @@ pub(super) enum Opening {
 /// Whether bytes that are not known to follow another message begin one of that kind: only start lines as RFC 9112 has
 /// them do, because a body may contain anything.
 pub(super) fn opening(bytes: &[u8], sends: Sends) -> Opening {
+    // In the middle of a body this is all that is looked at of most segments.
+    let first = match sends {
+        Sends::Requests => bytes.first().is_none_or(|&byte| is_token_byte(byte)),
+        Sends::Responses => bytes.first().is_none_or(|&byte| byte == b'H'),
+    };
+    if !first {
+        return Opening::No;
+    }
     let Some(end) = memchr(b'\n', bytes) else {
         return if may_begin(bytes, sends) { Opening::Maybe } else { Opening::No };
     };
@@ -111,7 +119,10 @@ pub(super) fn may_begin(bytes: &[u8], sends: Sends) -> bool {
     match sends {
         Sends::Responses => {
             let pattern = b"HTTP/1.0 000";
-            bytes.iter().zip(pattern).all(|(byte, like)| if *like == b'0' { byte.is_ascii_digit() } else { byte == like })
+            bytes
+                .iter()
+                .zip(pattern)
+                .all(|(byte, like)| if *like == b'0' { byte.is_ascii_digit() } else { byte == like })
         }
         Sends::Requests => {
             let bytes = &bytes[..bytes.len().min(2 * METHOD_LENGTH)];
@@ -210,7 +221,9 @@ mod tests {
             let parsed = StatusLine::parse(line.as_bytes()).unwrap();
             assert_eq!((parsed.status, parsed.reason), (status, reason.as_bytes()));
         }
-        for line in ["HTTP/1.1", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1 099 X", "HTTP/2 200", "ICY 200 OK", "http/1.1 200"] {
+        for line in
+            ["HTTP/1.1", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1 099 X", "HTTP/2 200", "ICY 200 OK", "http/1.1 200"]
+        {
             assert_eq!(StatusLine::parse(line.as_bytes()), None, "{line}");
         }
     }
