@@ -27,3 +27,4 @@ mod turns;
 pub use connection::{Connection, Context, Settings};
 pub use credential::Credential;
 pub use exchange::HttpExchange;
+pub use flags::FLAGS;

@@ -4,8 +4,8 @@
 use super::flags::Flags;
 use crate::record::Time;
 
-/// Turns after which a client is known to wait whatever is missed. A few are not enough: clients that pipeline get a page
-/// or an index first, and then everything in it at once.
+/// Turns after which a client is known to wait whatever is missed. A few are not enough: clients that pipeline get a
+/// page or an index first, and then everything in it at once.
 const WAITS: usize = 4;
 
 /// What is known of a connection before the first message of it that was seen.
@@ -70,7 +70,7 @@ impl Turns {
     }
 
     /// A request begins at that time; `idle` if no other waits and no response is being read, `counted` if nothing was
-    /// missed so far. Gives whether it can be answered in turn: if not, its response may have been seen or missed before.
+    /// missed so far. Gives whether it can be answered in turn: else its response may have been seen or missed before.
     pub(super) fn request(&mut self, time: Time, idle: bool, counted: bool) -> bool {
         self.stray = false;
         let follows = self.last_response.map(|last| time >= last);
