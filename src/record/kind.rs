@@ -1,5 +1,6 @@
 //! Kinds of record and their fields.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ pub type Row = Arc<dyn Record>;
 /// Something with named, typed, documented fields: a packet, a flow, an HTTP exchange.
 ///
 /// Implement it with [`record!`](crate::record!).
-pub trait Record: fmt::Debug + Send + Sync + 'static {
+pub trait Record: Any + fmt::Debug + Send + Sync {
     /// What kind of record this is, with the list of its fields.
     fn kind(&self) -> &Kind;
 

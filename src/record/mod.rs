@@ -5,8 +5,10 @@
 
 mod kind;
 mod time;
+mod tuple;
 mod value;
 
 pub use kind::{Field, Kind, Record, Row, Type};
 pub use time::{Duration, ParseDurationError, Time};
+pub use tuple::Tuple;
 pub use value::{Content, Value};
