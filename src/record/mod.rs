@@ -4,6 +4,7 @@
 //! accessor. Getters in scripts, JSON keys, columns, the reference and completion are read off that list.
 
 mod kind;
+pub mod secret;
 mod time;
 mod tuple;
 mod value;

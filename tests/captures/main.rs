@@ -1,0 +1,3 @@
+//! What netscript says of captures that others made, held against what other tools say of them.
+
+mod frames;
