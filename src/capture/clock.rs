@@ -8,8 +8,8 @@ const SECOND: i128 = 1_000_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Clock {
     scale: Scale,
-    /// Added to every time, in nanoseconds.
-    offset: i128,
+    /// Added to every time, in seconds.
+    offset: i64,
 }
 
 /// What a tick is.
@@ -47,7 +47,7 @@ impl Clock {
 
     /// Sets what is added to every time, from the value of the option `if_tsoffset`: seconds.
     pub(super) const fn set_offset(&mut self, seconds: i64) {
-        self.offset = seconds as i128 * SECOND;
+        self.offset = seconds;
     }
 
     /// The time of that many ticks, rounded down to a nanosecond; the nearest one that can be expressed if it is more
@@ -60,7 +60,7 @@ impl Clock {
             return Time::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX));
         }
         let ticks = i128::from(ticks);
-        let nanos = self.offset
+        let nanos = i128::from(self.offset) * SECOND
             + match self.scale {
                 Scale::Nanoseconds(tick) => ticks * i128::from(tick),
                 Scale::PartOfNanosecond(parts) => ticks / i128::from(parts),

@@ -28,15 +28,16 @@ impl Filter {
     ///
     /// What libpcap has against the text, or against the text for this link type.
     pub fn compile(text: &str, link: LinkType) -> Result<Self, FilterError> {
-        let fail = |message: String| FilterError::new(text, link, message, None);
-        let handle = empty_capture(link).map_err(|error| fail(error.to_string()))?;
+        let fail = |message: String, at| FilterError::new(text, link, message, at);
+        if let Some(at) = text.find('\0') {
+            return Err(fail("a filter cannot contain a zero byte".to_owned(), Some(at)));
+        }
+        let handle = empty_capture(link).map_err(|error| fail(error.to_string(), None))?;
         let compile = |text: &str| handle.compile(text, true).map_err(libpcap_words);
-        compile(text)
-            .map(Self)
-            .map_err(|message| {
-                let at = filter_error::locate(text, &message, |text| compile(text).err());
-                FilterError::new(text, link, message, at)
-            })
+        compile(text).map(Self).map_err(|message| {
+            let at = filter_error::locate(text, &message, |text| compile(text).err());
+            fail(message, at)
+        })
     }
 
     /// Whether a packet matches. It has to be of the link type that the filter was compiled for.
@@ -146,7 +147,154 @@ fn empty_capture(link: LinkType) -> io::Result<Capture<Offline>> {
 fn libpcap_words(error: pcap::Error) -> String {
     match error {
         pcap::Error::PcapError(message) => message,
-        pcap::Error::InvalidString => "a filter cannot contain a zero byte".to_owned(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Time;
+
+    /// An IPv4 packet from 10.0.0.1 port 1000 to 10.0.0.2 port 80, without a link-layer header.
+    #[rustfmt::skip]
+    const IPV4_TCP: [u8; 40] = [
+        0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+        0x03, 0xe8, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0,
+    ];
+
+    fn packet(link: LinkType, length: u32, bytes: &[u8]) -> RawPacket<'_> {
+        RawPacket { time: Time::default(), length, link, interface: 0, bytes }
+    }
+
+    fn matches(text: &str, packet: &RawPacket<'_>) -> bool {
+        Filter::compile(text, packet.link).unwrap().matches(packet)
+    }
+
+    #[test]
+    fn lengths_are_those_on_the_wire_and_bytes_those_captured() {
+        let packet = packet(LinkType::RAW, 1500, &IPV4_TCP[..22]);
+        for (text, expected) in [
+            ("greater 1500", true),
+            ("greater 1501", false),
+            ("len = 1500", true),
+            ("less 100", false),
+            ("tcp", true),
+            ("src port 1000", true),
+            ("dst port 80", false),
+            ("not dst port 80", false),
+            ("ip[1499] = 0", false),
+        ] {
+            assert_eq!(matches(text, &packet), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn link_types_are_those_of_files() {
+        let frame = [[0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2, 8, 0].as_slice(), &IPV4_TCP].concat();
+        let null = [2u32.to_ne_bytes().as_slice(), &IPV4_TCP].concat();
+        let looped = [[0, 0, 0, 2].as_slice(), &IPV4_TCP].concat();
+        let cooked = [[0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0].as_slice(), &IPV4_TCP].concat();
+        for (link, bytes) in [
+            (LinkType::ETHERNET, frame.as_slice()),
+            (LinkType::RAW, &IPV4_TCP),
+            (LinkType(12), &IPV4_TCP),
+            (LinkType::IPV4, &IPV4_TCP),
+            (LinkType::NULL, &null),
+            (LinkType::LOOP, &looped),
+            (LinkType::LINUX_SLL, &cooked),
+        ] {
+            let packet = packet(link, bytes.len() as u32, bytes);
+            assert!(matches("src host 10.0.0.1 and tcp dst port 80", &packet), "{link:?}");
+            assert!(!matches("udp or ip6 or src host 10.0.0.2", &packet), "{link:?}");
+        }
+    }
+
+    #[test]
+    fn a_set_compiles_once_for_each_link_type() {
+        let mut set = FilterSet::new("tcp");
+        let null = [2u32.to_ne_bytes().as_slice(), &IPV4_TCP].concat();
+        for _ in 0..3 {
+            assert!(set.matches(&packet(LinkType::RAW, 40, &IPV4_TCP)).unwrap());
+            assert!(set.matches(&packet(LinkType::NULL, 44, &null)).unwrap());
+        }
+        assert_eq!(set.compiled.len(), 2);
+    }
+
+    #[test]
+    fn an_empty_filter_lets_everything_through_and_compiles_nothing() {
+        let mut set = FilterSet::new(" \n");
+        set.prepare(LinkType(u16::MAX)).unwrap();
+        assert!(set.matches(&packet(LinkType(u16::MAX), 0, &[])).unwrap());
+        assert!(set.compiled.is_empty());
+    }
+
+    #[test]
+    fn a_filter_that_this_link_type_cannot_have_is_refused_as_for_a_file() {
+        for (text, link, words) in [
+            ("ether host 1:2:3:4:5:6", LinkType::RAW, "ethernet addresses supported only on ethernet"),
+            ("inbound", LinkType::ETHERNET, "inbound/outbound not supported on"),
+            ("tcp", LinkType(40_000), "unknown data link type"),
+        ] {
+            let error = FilterSet::new(text).prepare(link).unwrap_err();
+            assert!(error.message().contains(words), "{error}");
+            assert_eq!(error.link(), link);
+        }
+    }
+
+    #[test]
+    fn the_place_of_an_error_is_told_where_it_is_certain() {
+        for (text, at) in [
+            ("tcp prot 80", Some(4)),
+            ("tcp and", Some(7)),
+            ("(tcp or udp", Some(11)),
+            ("tcp[13", Some(6)),
+            ("tcp[13]&2!=0 andd port 80", Some(13)),
+            ("tcp[13] !! 5", Some(8)),
+            ("  foo", Some(5)),
+            ("tcp port 80 port 81", Some(12)),
+            ("host 1.2.3.4 && (prot 5)", Some(17)),
+            ("greater x", Some(8)),
+            ("tcp; udp", Some(3)),
+            ("é", Some(0)),
+            ("udp or ether host foo", Some(18)),
+            ("ip proto foo", Some(9)),
+            ("udp or tcp port 70000", Some(16)),
+            ("port 99999999999", Some(5)),
+            ("portrange 5-x", Some(10)),
+            ("tcp or net 1.2.3.4/24", Some(11)),
+            // It could be either of them.
+            ("ip proto foo or ip proto foo", None),
+            ("tcp[0:3] = 1", None),
+        ] {
+            let error = Filter::compile(text, LinkType::ETHERNET).unwrap_err();
+            assert_eq!(error.at(), at, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_error_has_the_words_of_libpcap_and_a_caret() {
+        let error = Filter::compile("host é.invalid or tcp prot 80", LinkType::ETHERNET).unwrap_err();
+        assert!(error.message().ends_with("syntax error"), "{error}");
+        let error = Filter::compile("udp or tcp prot 80", LinkType::ETHERNET).unwrap_err();
+        assert_eq!(error.to_string(), format!("filter `udp or tcp prot 80`: {}", error.message()));
+        assert_eq!(error.pointed().as_deref(), Some("udp or tcp prot 80\n           ^"));
+        let error = Filter::compile("tcp\0", LinkType::ETHERNET).unwrap_err();
+        assert_eq!((error.message(), error.at()), ("a filter cannot contain a zero byte", Some(3)));
+    }
+
+    #[test]
+    fn filters_are_compiled_on_many_threads_at_once() {
+        let threads: Vec<_> = (0..8)
+            .map(|port| {
+                std::thread::spawn(move || {
+                    let filter = Filter::compile(&format!("tcp dst port {}", 76 + port), LinkType::RAW).unwrap();
+                    filter.matches(&packet(LinkType::RAW, 40, &IPV4_TCP))
+                })
+            })
+            .collect();
+        let matched: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        assert_eq!(matched.iter().position(|matched| *matched), Some(4));
+        assert_eq!(matched.iter().filter(|matched| **matched).count(), 1);
     }
 }

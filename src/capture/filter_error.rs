@@ -98,7 +98,8 @@ fn locate_named(text: &str, message: &str) -> Option<usize> {
     let mut places = text.match_indices(name).map(|(at, _)| at).filter(|at| {
         let before = text[..*at].chars().next_back();
         let after = text[at + name.len()..].chars().next();
-        let inside = name.ends_with(is_word) && after.is_some_and(is_word);
+        // A malformed address is quoted up to a colon only.
+        let inside = !name.ends_with(':') && name.ends_with(is_word) && after.is_some_and(is_word);
         !before.is_some_and(is_word) && !inside
     });
     let at = places.next()?;
@@ -127,4 +128,47 @@ fn words(text: &str) -> Vec<(usize, usize)> {
 /// What names, numbers and addresses are made of.
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/' | '\\' | '$')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_libpcap_quotes_is_found_if_it_is_there_once_and_whole() {
+        for (text, message, at) in [
+            ("tcp and host db.example", "unknown host 'db.example'", Some(13)),
+            ("host db or host db", "unknown host 'db'", None),
+            ("host a.db or host db", "unknown host 'db'", Some(18)),
+            ("host db-1 or host db", "unknown host 'db'", Some(18)),
+            ("net 1.2.3.4/24", "non-network bits set in \"1.2.3.4/24\"", Some(4)),
+            ("ether host 1:2:3:4:5:6:7", "bogus ethernet address 1:2:3:4:5:6:", Some(11)),
+            ("tcp port 70000", "illegal port number 70000 > 65535", Some(9)),
+            ("tcp[0:3] = 1", "data size must be 1, 2, or 4", None),
+            ("host ''", "unknown host ''", None),
+        ] {
+            assert_eq!(locate(text, message, |_| None), at, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_place_is_told_if_libpcap_does_not_behave_as_expected() {
+        for answer in [None, Some("syntax error"), Some("bogus ethernet address")] {
+            assert_eq!(locate("tcp prot 80", "syntax error", |_| answer.map(str::to_owned)), None);
+        }
+    }
+
+    #[test]
+    fn words_are_told_apart_as_libpcap_does_or_coarser() {
+        let found = |text: &'static str| words(text).into_iter().map(|(from, to)| &text[from..to]).collect::<Vec<_>>();
+        assert_eq!(found("tcp[13]&2!=0"), ["tcp", "[", "13", "]", "&", "2", "!=", "0"]);
+        assert_eq!(found("(a-b.c)&&fe80::1/64 ||!x"), ["(", "a-b.c", ")", "&&", "fe80::1/64", "||", "!", "x"]);
+        assert_eq!(found(" é>> 1>=2 "), ["é", ">>", "1", ">=", "2"]);
+    }
+
+    #[test]
+    fn the_caret_stands_under_wide_characters_too() {
+        let error = FilterError::new("漢 x", LinkType::ETHERNET, "no".into(), Some(4));
+        assert_eq!(error.pointed().as_deref(), Some("漢 x\n   ^"));
+    }
 }

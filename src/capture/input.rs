@@ -224,3 +224,105 @@ impl Input {
         CaptureError::Input { name: self.name.clone(), reason: reason.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::super::testing::{Outcome, pcap_header, pcap_record, read};
+
+    fn capture(packets: u32) -> Vec<u8> {
+        let mut file = pcap_header(1);
+        for number in 0..packets {
+            file.extend_from_slice(&pcap_record(number, 0, &number.to_le_bytes().repeat(100)));
+        }
+        file
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        zstd::encode_all(bytes, 1).unwrap()
+    }
+
+    fn ended(outcome: &Outcome) -> (usize, String) {
+        (outcome.packets.len(), outcome.message())
+    }
+
+    #[test]
+    fn compressed_captures_are_read_like_plain_ones_whatever_they_are_divided_into() {
+        let plain = capture(10_000);
+        let expected = read(&plain).packets;
+        assert_eq!(expected.len(), 10_000);
+        let skippable = [0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
+        let (first, second) = plain.split_at(1_234_567);
+        for compressed in [
+            gzip(&plain),
+            [gzip(first), gzip(&[]), gzip(second), gzip(&[])].concat(),
+            zstd(&plain),
+            [zstd(first), zstd(&[]), skippable.to_vec(), zstd(second)].concat(),
+            [skippable.to_vec(), zstd(&plain)].concat(),
+        ] {
+            let outcome = read(&compressed);
+            assert_eq!(outcome.message(), "");
+            assert!(outcome.packets == expected);
+        }
+    }
+
+    #[test]
+    fn compressed_data_that_is_cut_gives_the_packets_before_the_cut() {
+        let plain = capture(3);
+        for compressed in [gzip(&plain), zstd(&plain)] {
+            for length in 1..compressed.len() {
+                let outcome = read(&compressed[..length]);
+                assert!(outcome.error.is_some_and(|error| error.is_truncation()), "{length} of {}", compressed.len());
+            }
+        }
+        let whole = gzip(&plain);
+        let without_checksum = read(&whole[..whole.len() - 8]);
+        assert_eq!(
+            ended(&without_checksum),
+            (3, "`test` is cut short: it ends at byte 1272, inside the gzip data".to_owned())
+        );
+        // The cut is between two frames, but not between two packets.
+        let half = read(&zstd(&plain[..1000]));
+        let message = "`test` is cut short: it ends at byte 1000, inside a packet record that begins at byte 856";
+        assert_eq!(ended(&half), (2, message.to_owned()));
+    }
+
+    #[test]
+    fn corrupt_compressed_data_is_no_end() {
+        let plain = capture(3);
+        let mut wrong_checksum = gzip(&plain);
+        let place = wrong_checksum.len() - 8;
+        wrong_checksum[place] ^= 1;
+        let trailing = [gzip(&plain), b"not compressed".to_vec()].concat();
+        let mut too_large = zstd(&plain);
+        // A window of 2 GiB.
+        too_large.splice(4.., [0x00, 0xa8, 0, 0, 0]);
+        for (compressed, packets, reason) in [
+            (wrong_checksum, 3, "byte 1272: gzip data: corrupt gzip stream does not have a matching checksum"),
+            (trailing, 3, "byte 1272: gzip data: invalid gzip header"),
+            (too_large, 0, "byte 0: zstd data: Frame requires too much memory for decoding"),
+        ] {
+            assert_eq!(ended(&read(&compressed)), (packets, format!("`test` is corrupt at {reason}")));
+        }
+    }
+
+    #[test]
+    fn compressed_nothing_is_empty_and_what_is_compressed_twice_is_not_read() {
+        assert_eq!(read(&gzip(&[])).message(), "cannot read `test`: it is empty; give a capture file");
+        assert_eq!(
+            read(&gzip(&gzip(&capture(1)))).message(),
+            "cannot read `test`: it is not a capture file: it begins with 1f 8b 08 00; netscript reads pcap and \
+             pcapng, plain or compressed with gzip or zstd"
+        );
+    }
+}

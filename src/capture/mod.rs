@@ -16,6 +16,8 @@ mod output;
 mod pcap;
 mod pcapng;
 mod source;
+#[cfg(test)]
+mod testing;
 mod writer;
 
 pub use cancel::Cancel;

@@ -34,7 +34,7 @@ const LONGEST_NAME: usize = 256;
 const MOST_INTERFACES: usize = 1 << 18;
 
 /// What the packets of an interface need to be read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Described {
     link: LinkType,
     snaplen: u32,
@@ -239,18 +239,19 @@ impl Reader {
         let number = interface(self.order, header);
         let ticks = u64::from(self.order.u32(header, 12)) << 32 | u64::from(self.order.u32(header, 16));
         let (captured, length) = (self.order.u32(header, 20), self.order.u32(header, 24));
-        let described = *self.interface(input, block, number)?;
-        let time = described.clock.time(ticks);
-        self.last_time = time;
+        let Some(described) = self.section.get(number as usize) else {
+            return Err(self.no_interface(input, block, number));
+        };
+        self.last_time = described.clock.time(ticks);
         let packet = Located {
-            time,
+            time: self.last_time,
             length,
             link: described.link,
             interface: self.first_interface + number,
             place: FIXED,
             captured: captured as usize,
         };
-        self.take_packet(input, block, packet, &described)
+        take_packet(self.order, input, block, packet, described)
     }
 
     /// Reads a block that is nothing but a packet of the section's first interface.
@@ -261,7 +262,9 @@ impl Reader {
             return Err(input.truncated("a packet block", block.begin));
         };
         let length = self.order.u32(header, 8);
-        let described = *self.interface(input, block, 0)?;
+        let Some(described) = self.section.first() else {
+            return Err(self.no_interface(input, block, 0));
+        };
         let captured = if described.snaplen == 0 { length } else { length.min(described.snaplen) };
         let packet = Located {
             time: self.last_time,
@@ -271,51 +274,13 @@ impl Reader {
             place: FIXED,
             captured: captured as usize,
         };
-        self.take_packet(input, block, packet, &described)
+        take_packet(self.order, input, block, packet, described)
     }
 
-    /// An interface of this section.
-    #[inline]
-    fn interface(&self, input: &Input, block: Block, number: u32) -> Result<&Described, CaptureError> {
-        self.section.get(number as usize).ok_or_else(|| {
-            let known = self.section.len();
-            input.corrupt(block.begin, format!("a packet of interface {number}, but {known} were described before it"))
-        })
-    }
-
-    /// Checks a packet block against its length and consumes it. The place of the packet is relative to the block, and
-    /// becomes that in the input.
-    #[inline]
-    fn take_packet(
-        &self,
-        input: &mut Input,
-        block: Block,
-        mut packet: Located,
-        described: &Described,
-    ) -> Result<Located, CaptureError> {
-        let captured = packet.captured;
-        if captured > described.longest as usize {
-            let reason =
-                format!("{captured} captured bytes in one packet; no more than {} are possible", described.longest);
-            return Err(input.corrupt(block.begin, reason));
-        }
-        let length = block.length as usize;
-        let least = packet.place + captured.next_multiple_of(4) + BLOCK_TRAILER;
-        if length < least || length - least > LONGEST_OPTIONS as usize {
-            let reason = format!("a packet block of {length} bytes for {captured} captured bytes");
-            return Err(input.corrupt(block.begin, reason));
-        }
-        if input.need(length)? < length {
-            return Err(input.truncated("a packet block", block.begin));
-        }
-        let place = input.consume(length);
-        let trailer = input.bytes(place + length - BLOCK_TRAILER, BLOCK_TRAILER);
-        self.check_trailer(input, block, trailer)?;
-        packet.place += place;
-        if described.foreign_family {
-            packet.normalise_family(input);
-        }
-        Ok(packet.trimmed())
+    #[cold]
+    fn no_interface(&self, input: &Input, block: Block, number: u32) -> CaptureError {
+        let known = self.section.len();
+        input.corrupt(block.begin, format!("a packet of interface {number}, but {known} were described before it"))
     }
 
     /// Passes over the rest of a block, and checks the length at its end. `rest` counts that length too.
@@ -325,20 +290,53 @@ impl Reader {
             return Err(input.truncated("a block", block.begin));
         }
         let place = input.consume(BLOCK_TRAILER);
-        self.check_trailer(input, block, input.bytes(place, BLOCK_TRAILER))
+        check_trailer(self.order, input, block, place)
     }
+}
 
-    #[inline]
-    fn check_trailer(&self, input: &Input, block: Block, trailer: &[u8]) -> Result<(), CaptureError> {
-        match trailer.first_chunk::<4>().map(|trailer| self.order.u32(trailer, 0)) {
-            Some(length) if length == block.length => Ok(()),
-            other => {
-                let reason =
-                    format!("a block of {} bytes ends with the length {}", block.length, other.unwrap_or_default());
-                Err(input.corrupt(block.begin, reason))
-            }
-        }
+/// Checks a packet block against its length and consumes it. The place of the packet is relative to the block, and
+/// becomes that in the input.
+#[inline]
+fn take_packet(
+    order: ByteOrder,
+    input: &mut Input,
+    block: Block,
+    mut packet: Located,
+    described: &Described,
+) -> Result<Located, CaptureError> {
+    let captured = packet.captured;
+    if captured > described.longest as usize {
+        let reason = format!("{captured} captured bytes in one packet; no more than {} are possible", described.longest);
+        return Err(input.corrupt(block.begin, reason));
     }
+    let length = block.length as usize;
+    let least = packet.place + captured.next_multiple_of(4) + BLOCK_TRAILER;
+    if length < least || length - least > LONGEST_OPTIONS as usize {
+        let reason = format!("a packet block of {length} bytes for {captured} captured bytes");
+        return Err(input.corrupt(block.begin, reason));
+    }
+    if input.need(length)? < length {
+        return Err(input.truncated("a packet block", block.begin));
+    }
+    let place = input.consume(length);
+    check_trailer(order, input, block, place + length - BLOCK_TRAILER)?;
+    packet.place += place;
+    if described.foreign_family {
+        packet.normalise_family(input);
+    }
+    Ok(packet.trimmed())
+}
+
+/// Checks the length at the end of a block, which is at this place.
+#[inline]
+fn check_trailer(order: ByteOrder, input: &Input, block: Block, place: usize) -> Result<(), CaptureError> {
+    let trailer = input.bytes(place, BLOCK_TRAILER).first_chunk::<BLOCK_TRAILER>();
+    let length = trailer.map(|trailer| order.u32(trailer, 0));
+    if length == Some(block.length) {
+        return Ok(());
+    }
+    let reason = format!("a block of {} bytes ends with the length {}", block.length, length.unwrap_or_default());
+    Err(input.corrupt(block.begin, reason))
 }
 
 /// The length of a block, if a block can have it.
@@ -355,3 +353,6 @@ fn interface_name(value: &[u8]) -> String {
     let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len()).min(LONGEST_NAME);
     String::from_utf8_lossy(&value[..end]).into_owned()
 }
+
+#[cfg(test)]
+mod tests;

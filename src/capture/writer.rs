@@ -269,3 +269,213 @@ fn push_option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
     body.extend_from_slice(value);
     body.resize(body.len().next_multiple_of(4), 0);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::super::testing::{Packet, pcap_header, pcap_record, read};
+    use super::super::{Cancel, CaptureFile, PacketSource};
+    use super::*;
+
+    fn ethernet(name: Option<&str>) -> Interface {
+        Interface { name: name.map(str::to_owned), link: LinkType::ETHERNET, snaplen: 96 }
+    }
+
+    fn packet(nanos: i64, length: u32, interface: u32, bytes: &[u8]) -> RawPacket<'_> {
+        RawPacket { time: Time::from_nanos(nanos), length, link: LinkType::ETHERNET, interface, bytes }
+    }
+
+    fn written(format: Format, work: impl FnOnce(&mut Writer<&mut Vec<u8>>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut writer = Writer::new(&mut out, "out", format);
+        work(&mut writer);
+        writer.flush().unwrap();
+        drop(writer);
+        out
+    }
+
+    #[test]
+    fn a_pcapng_file_has_these_bytes() {
+        let interfaces = [ethernet(Some("eth0"))];
+        let packet = packet(4_294_967_298, 60, 0, &[1, 2, 3, 4, 5]);
+        let bytes = written(Format::Pcapng, |writer| {
+            writer.write(&packet, &interfaces, None).unwrap();
+            writer.write(&packet, &interfaces, Some("ha!")).unwrap();
+        });
+        #[rustfmt::skip]
+        let expected = [
+            // Section header, of unknown length.
+            0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0,
+            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 28, 0, 0, 0,
+            // Interface: link type, snapshot length, name, resolution.
+            1, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0, 0, 96, 0, 0, 0,
+            2, 0, 4, 0, b'e', b't', b'h', b'0', 9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0, 40, 0, 0, 0,
+            // Packet: interface, time, captured length, length.
+            6, 0, 0, 0, 40, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 5, 0, 0, 0, 60, 0, 0, 0,
+            1, 2, 3, 4, 5, 0, 0, 0, 40, 0, 0, 0,
+            // The same with a comment.
+            6, 0, 0, 0, 52, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 5, 0, 0, 0, 60, 0, 0, 0,
+            1, 2, 3, 4, 5, 0, 0, 0, 1, 0, 3, 0, b'h', b'a', b'!', 0, 0, 0, 0, 0, 52, 0, 0, 0,
+        ];
+        assert_eq!(bytes, expected);
+        let outcome = read(&bytes);
+        let expected = Packet {
+            nanos: 4_294_967_298,
+            length: 60,
+            link: LinkType::ETHERNET,
+            interface: 0,
+            bytes: vec![1, 2, 3, 4, 5],
+        };
+        assert_eq!(outcome.packets, [expected.clone(), expected]);
+        assert_eq!(outcome.interfaces, interfaces);
+    }
+
+    #[test]
+    fn a_classic_file_has_these_bytes() {
+        let packet = packet(16_000_000_007, 60, 0, &[1, 2, 3, 4, 5]);
+        let bytes =
+            written(Format::Pcap, |writer| writer.write(&packet, &[ethernet(Some("eth0"))], Some("lost")).unwrap());
+        #[rustfmt::skip]
+        let expected = [
+            0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0,
+            16, 0, 0, 0, 7, 0, 0, 0, 5, 0, 0, 0, 60, 0, 0, 0, 1, 2, 3, 4, 5,
+        ];
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn the_name_of_a_file_chooses_its_format() {
+        for (name, format) in [
+            ("x.pcap", Format::Pcap),
+            ("a.b/X.PCAP", Format::Pcap),
+            ("x.pcapng", Format::Pcapng),
+            ("x", Format::Pcapng),
+            ("pcap", Format::Pcapng),
+            ("-", Format::Pcapng),
+        ] {
+            assert_eq!(Format::of_name(name.as_ref()), format, "{name}");
+        }
+    }
+
+    #[test]
+    fn interfaces_keep_their_numbers_when_some_come_late_or_have_no_packets() {
+        let mut interfaces = vec![ethernet(Some("a")), ethernet(None)];
+        let mut out = Vec::new();
+        let mut writer = Writer::new(&mut out, "out", Format::Pcapng);
+        writer.write(&packet(1, 1, 1, &[1]), &interfaces, None).unwrap();
+        interfaces.push(ethernet(Some("c")));
+        writer.write(&packet(2, 1, 2, &[2]), &interfaces, None).unwrap();
+        interfaces.push(ethernet(Some("d")));
+        writer.finish(&interfaces).unwrap();
+        let outcome = read(&out);
+        assert_eq!(outcome.message(), "");
+        assert_eq!(outcome.interfaces, interfaces);
+        assert_eq!(outcome.packets.iter().map(|packet| packet.interface).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn a_file_without_packets_is_a_capture_file() {
+        for format in [Format::Pcapng, Format::Pcap] {
+            let mut out = Vec::new();
+            Writer::new(&mut out, "out", format).finish(&[ethernet(None)]).unwrap();
+            let outcome = read(&out);
+            assert_eq!((outcome.interfaces.len(), outcome.message().as_str()), (1, ""));
+        }
+    }
+
+    #[test]
+    fn a_classic_file_holds_one_link_type() {
+        let mut writer = Writer::new(Vec::new(), "out.pcap", Format::Pcap);
+        let raw = RawPacket { link: LinkType::RAW, ..packet(1, 1, 0, &[1]) };
+        let error = writer.write(&raw, &[ethernet(None)], None).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot write `out.pcap`: a .pcap file holds packets of one link type, and here are 1 and 101; give a name \
+             that ends in .pcapng"
+        );
+    }
+
+    #[test]
+    fn a_packet_of_an_interface_that_is_not_there_is_refused() {
+        let mut writer = Writer::new(Vec::new(), "out", Format::Pcapng);
+        let error = writer.write(&packet(1, 1, 1, &[1]), &[ethernet(None)], None).unwrap_err();
+        assert_eq!(error.to_string(), "cannot write `out`: a packet of interface 1 of 1");
+    }
+
+    #[test]
+    fn times_that_a_format_cannot_express_become_the_nearest_one() {
+        let interfaces = [ethernet(None)];
+        for (format, nanos, expected) in [
+            (Format::Pcapng, -1, 0),
+            (Format::Pcapng, i64::MAX, i64::MAX),
+            (Format::Pcap, -1, 0),
+            (Format::Pcap, i64::MAX, 4_294_967_295_999_999_999),
+        ] {
+            let bytes = written(format, |writer| writer.write(&packet(nanos, 1, 0, &[1]), &interfaces, None).unwrap());
+            assert_eq!(read(&bytes).packets[0].nanos, expected);
+        }
+    }
+
+    #[test]
+    fn a_comment_that_is_too_long_is_cut_between_characters() {
+        let comment = "é".repeat(40_000);
+        let bytes = written(Format::Pcapng, |writer| {
+            writer.write(&packet(1, 1, 0, &[1]), &[ethernet(None)], Some(&comment)).unwrap();
+        });
+        assert_eq!(read(&bytes).message(), "");
+        let option = bytes.windows(4).position(|four| four == [1, 0, 0xfe, 0xff]).unwrap();
+        assert!(std::str::from_utf8(&bytes[option + 4..][..0xfffe]).is_ok_and(|kept| comment.starts_with(kept)));
+    }
+
+    #[test]
+    fn a_file_is_for_its_owner_and_replaces_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.pcapng");
+        for bytes in [[1; 1000].as_slice(), &[2]] {
+            let mut writer = Writer::create(&path).unwrap();
+            writer.write(&packet(1, 1, 0, bytes), &[ethernet(None)], None).unwrap();
+            writer.finish(&[]).unwrap();
+            let outcome = read(&fs::read(&path).unwrap());
+            assert_eq!((outcome.packets[0].bytes.as_slice(), outcome.message().as_str()), (&bytes[..1], ""));
+        }
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn the_file_that_is_being_read_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in.pcap");
+        let content = [pcap_header(1), pcap_record(1, 0, b"one")].concat();
+        fs::write(&path, &content).unwrap();
+        // The writer may even be created before the source is opened.
+        let mut writer = Writer::create(&path).unwrap();
+        let mut file = CaptureFile::open(&path, &Cancel::new().unwrap()).unwrap();
+        assert!(file.advance().unwrap());
+        writer.write(&file.packet(), file.interfaces(), None).unwrap();
+        let error = writer.finish(file.interfaces()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "cannot write `{}`: it is being read or written as a capture; give another name",
+                path.display()
+            )
+        );
+        assert_eq!(fs::read(&path).unwrap(), content);
+    }
+
+    #[test]
+    fn a_device_that_is_full_is_reported() {
+        let mut writer = Writer::create("/dev/full".as_ref()).unwrap();
+        writer.write(&packet(1, 1, 0, &[1]), &[ethernet(None)], None).unwrap();
+        let error = writer.finish(&[]).unwrap_err();
+        assert_eq!(error.to_string(), "cannot write `/dev/full`: No space left on device (os error 28)");
+    }
+
+    #[test]
+    fn a_folder_that_is_missing_is_reported() {
+        let error = Writer::create("/nonexistent/x.pcap".as_ref()).unwrap_err();
+        assert_eq!(error.to_string(), "cannot write `/nonexistent/x.pcap`: No such file or directory (os error 2)");
+    }
+}
