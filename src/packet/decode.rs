@@ -32,43 +32,43 @@ impl Decoder {
     }
 
     /// Decodes a packet. Never fails: what cannot be decoded is in [`Frame::stop`].
+    // Small enough to become a part of the caller, which saves moving the frame there.
     #[inline]
     pub fn decode<'a>(&'a mut self, packet: &RawPacket<'a>) -> Frame<'a> {
-        let rest = Rest {
-            bytes: packet.bytes,
-            offset: 0,
-            length: packet.bytes.len().max(packet.length as usize),
-            cut: packet.bytes.len() < packet.length as usize,
+        let mut frame = Frame {
+            vlans: Vlans::default(),
+            tunnel: None,
+            network: None,
+            transport: Transport::None,
+            payload: packet.bytes,
+            payload_length: packet.length,
+            link_protocol: "",
+            stop: None,
         };
+        self.decode_into(&mut frame, packet);
+        frame
+    }
+
+    fn decode_into<'a>(&'a mut self, frame: &mut Frame<'a>, packet: &RawPacket<'a>) {
+        let captured = Rest::whole(packet.bytes, 0);
+        let rest = Rest { length: captured.length.max(packet.length), ..captured };
         let mut walk = Walk {
-            frame: Frame {
-                vlans: Vlans::default(),
-                tunnel: None,
-                network: None,
-                transport: Transport::None,
-                payload: packet.bytes,
-                payload_length: number(rest.length),
-                link_protocol: "",
-                stop: None,
-            },
+            frame,
             entering: None,
             tunnels: 0,
             extensions: 0,
             fragments: &mut self.fragments,
             whole: self.whole.iter_mut(),
             joined_at: None,
+            is_cut: captured.length < packet.length,
             time: packet.time,
             interface: packet.interface,
         };
-        let mut step = Layer::of_link(packet.link, rest);
+        walk.carries(rest);
+        let mut step = walk.link(packet.link, rest);
         while let Ok(Some((layer, rest))) = step {
             step = walk.layer(layer, rest);
         }
-        if let Err(stop) = step {
-            let offset = walk.joined_at.unwrap_or(stop.offset);
-            walk.frame.stop = Some(Stop { offset, ..stop });
-        }
-        walk.frame
     }
 
     /// Gives up the datagrams that are still incomplete, at the end of the packets.
@@ -92,12 +92,6 @@ pub(super) enum Layer {
     EtherType(u16),
     /// An IEEE 802.2 header.
     Llc,
-    /// BSD loopback encapsulation.
-    Loopback,
-    /// Linux cooked capture v1.
-    CookedV1,
-    /// Linux cooked capture v2.
-    CookedV2,
     /// PPP, or Cisco HDLC.
     Ppp,
     /// A PPPoE session header.
@@ -113,32 +107,16 @@ pub(super) enum Layer {
 }
 
 /// What follows a header: more to decode, nothing (the payload), or something that cannot be decoded.
-pub(super) type Step<'a> = Result<Option<(Layer, Rest<'a>)>, Stop>;
+pub(super) type Step<'a> = Result<Option<(Layer, Rest<'a>)>, Stopped>;
 
-impl Layer {
-    /// What packets of a link type begin with.
-    #[inline]
-    fn of_link(link: LinkType, rest: Rest<'_>) -> Step<'_> {
-        let layer = match link {
-            LinkType::ETHERNET => Self::Ethernet,
-            LinkType::NULL | LinkType::LOOP => Self::Loopback,
-            LinkType::LINUX_SLL => Self::CookedV1,
-            LinkType::LINUX_SLL2 => Self::CookedV2,
-            LinkType::PPP | LinkType::PPP_HDLC => Self::Ppp,
-            LinkType::PPP_ETHER => Self::Pppoe,
-            LinkType::IPV4 => Self::Ipv4,
-            LinkType::IPV6 => Self::Ipv6,
-            raw if raw.is_raw_ip() => Self::Ip,
-            LinkType(unknown) => return Err(rest.stop(Reason::LinkType(unknown))),
-        };
-        Ok(Some((layer, rest)))
-    }
-}
+/// Says that decoding ended early; the reason is in [`Frame::stop`]. Made by [`Walk::stop`].
+#[derive(Debug)]
+pub(super) struct Stopped(());
 
 /// A packet on its way through the layers. Each folder neighbour adds the layers that it knows.
-pub(super) struct Walk<'a> {
+pub(super) struct Walk<'f, 'a> {
     /// What is known so far.
-    pub(super) frame: Frame<'a>,
+    pub(super) frame: &'f mut Frame<'a>,
     /// The tunnel whose inner header comes next.
     entering: Option<Tunnel>,
     tunnels: u8,
@@ -148,11 +126,30 @@ pub(super) struct Walk<'a> {
     whole: std::slice::IterMut<'a, Arc<Vec<u8>>>,
     /// Where the data of the fragment begins that completed a datagram.
     joined_at: Option<u32>,
+    /// Whether the snapshot length cut the packet.
+    is_cut: bool,
     time: Time,
     interface: u32,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Walk<'_, 'a> {
+    /// What packets of a link type begin with.
+    #[inline]
+    fn link(&mut self, link: LinkType, rest: Rest<'a>) -> Step<'a> {
+        match link {
+            LinkType::ETHERNET => self.ethernet(rest),
+            LinkType::NULL | LinkType::LOOP => self.loopback(rest),
+            LinkType::LINUX_SLL => self.cooked_v1(rest),
+            LinkType::LINUX_SLL2 => self.cooked_v2(rest),
+            LinkType::PPP | LinkType::PPP_HDLC => self.ppp(rest),
+            LinkType::PPP_ETHER => self.pppoe(rest),
+            LinkType::IPV4 => self.ipv4(rest),
+            LinkType::IPV6 => self.ipv6(rest),
+            raw if raw.is_raw_ip() => self.ip(rest),
+            LinkType(unknown) => Err(self.stop(rest, Reason::LinkType(unknown))),
+        }
+    }
+
     /// Takes one header off.
     #[inline]
     fn layer(&mut self, layer: Layer, rest: Rest<'a>) -> Step<'a> {
@@ -160,9 +157,6 @@ impl<'a> Walk<'a> {
             Layer::Ethernet => self.ethernet(rest),
             Layer::EtherType(number) => self.ether_type(number, rest),
             Layer::Llc => self.llc(rest),
-            Layer::Loopback => self.loopback(rest),
-            Layer::CookedV1 => self.cooked_v1(rest),
-            Layer::CookedV2 => self.cooked_v2(rest),
             Layer::Ppp => self.ppp(rest),
             Layer::Pppoe => self.pppoe(rest),
             Layer::Ip => self.ip(rest),
@@ -172,16 +166,55 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The first `N` bytes, without taking them.
+    #[inline]
+    pub(super) fn first<const N: usize>(
+        &mut self,
+        rest: Rest<'a>,
+        header: &'static str,
+    ) -> Result<&'a [u8; N], Stopped> {
+        rest.bytes.first_chunk().ok_or_else(|| self.missing(rest, header, N))
+    }
+
+    /// Whether a header of that length was there on the wire although it was not captured.
+    pub(super) fn is_cut(&self, rest: Rest<'a>, needs: usize) -> bool {
+        self.is_cut && number(needs) <= rest.length
+    }
+
+    /// Ends decoding at the beginning of `rest`.
+    #[cold]
+    pub(super) fn stop(&mut self, rest: Rest<'a>, reason: Reason) -> Stopped {
+        self.frame.stop = Some(Stop { offset: self.joined_at.unwrap_or(rest.offset), reason });
+        Stopped(())
+    }
+
+    /// Ends decoding at a header that needs more bytes than were captured.
+    #[cold]
+    pub(super) fn missing(&mut self, rest: Rest<'a>, header: &'static str, needs: usize) -> Stopped {
+        let reason = if self.is_cut(rest, needs) {
+            Reason::Cut { header }
+        } else {
+            Reason::Short { header, needs: number(needs), has: number(rest.bytes.len()) }
+        };
+        self.stop(rest, reason)
+    }
+
+    /// Ends decoding at a header with a field that has a value that it must not have.
+    #[cold]
+    pub(super) fn wrong(&mut self, rest: Rest<'a>, field: &'static str, value: u32, problem: &'static str) -> Stopped {
+        self.stop(rest, Reason::Field { field, value, problem })
+    }
+
     /// Notes what the header that was just decoded carries.
     #[inline]
-    pub(super) fn carries(&mut self, rest: &Rest<'a>) {
+    pub(super) fn carries(&mut self, rest: Rest<'a>) {
         self.frame.payload = rest.bytes;
-        self.frame.payload_length = number(rest.length);
+        self.frame.payload_length = rest.length;
     }
 
     /// Ends with something that carries no IP. Inside a tunnel over IP the frame stays that of the outer packet.
     #[inline]
-    pub(super) fn no_ip(&mut self, name: &'static str, rest: &Rest<'a>) -> Step<'a> {
+    pub(super) fn no_ip(&mut self, name: &'static str, rest: Rest<'a>) -> Step<'a> {
         if self.frame.network.is_none() {
             self.frame.link_protocol = name;
             self.commit();
@@ -191,9 +224,9 @@ impl<'a> Walk<'a> {
     }
 
     /// Notes that a tunnel header was decoded. The tunnel counts once the header inside it is decoded too.
-    pub(super) fn enter(&mut self, kind: TunnelKind, id: Option<u32>, rest: &Rest<'a>) -> Result<(), Stop> {
+    pub(super) fn enter(&mut self, kind: TunnelKind, id: Option<u32>, rest: Rest<'a>) -> Result<(), Stopped> {
         if self.tunnels == MAX_NESTING {
-            return Err(rest.stop(Reason::TooMany { headers: "tunnels inside each other", limit: MAX_NESTING }));
+            return Err(self.stop(rest, Reason::TooMany { headers: "tunnels inside each other", limit: MAX_NESTING }));
         }
         self.tunnels += 1;
         self.entering = Some(Tunnel { kind, id, outer: self.frame.network.map(|outer| (outer.src, outer.dst)) });
@@ -210,7 +243,7 @@ impl<'a> Walk<'a> {
 
     /// Notes an Ethernet header: inside a tunnel it replaces everything that was outside.
     #[inline]
-    pub(super) fn on_ethernet(&mut self, rest: &Rest<'a>) {
+    pub(super) fn on_ethernet(&mut self, rest: Rest<'a>) {
         if self.commit() {
             self.frame.network = None;
             self.frame.transport = Transport::None;
@@ -222,7 +255,7 @@ impl<'a> Walk<'a> {
 
     /// Notes an IP header: inside a tunnel it replaces the one outside.
     #[inline]
-    pub(super) fn on_network(&mut self, network: Network, rest: &Rest<'a>) {
+    pub(super) fn on_network(&mut self, network: Network, rest: Rest<'a>) {
         self.commit();
         self.frame.network = Some(network);
         self.frame.transport = Transport::None;
@@ -236,7 +269,7 @@ impl<'a> Walk<'a> {
         if let Some(network) = &mut self.frame.network {
             network.protocol = protocol;
         }
-        self.carries(&rest);
+        self.carries(rest);
         Ok(Some((Layer::Protocol(protocol), rest)))
     }
 
@@ -256,19 +289,19 @@ impl<'a> Walk<'a> {
             vlans: self.frame.vlans,
             interface: self.interface,
         };
-        let piece = Piece { offset: offset.into(), more, protocol, bytes: rest.bytes, length: rest.length };
-        self.carries(&rest);
-        let whole = self.fragments.add(key, &piece, self.time).map_err(|reason| rest.stop(reason))?;
+        let piece = Piece { offset: offset.into(), more, protocol, bytes: rest.bytes, length: rest.length as usize };
+        self.carries(rest);
+        let whole = self.fragments.add(key, &piece, self.time).map_err(|reason| self.stop(rest, reason))?;
         let Some(whole) = whole else { return Ok(None) };
         let Some(slot) = self.whole.next() else {
             let headers = "fragmented datagrams inside each other";
-            return Err(rest.stop(Reason::TooMany { headers, limit: MAX_NESTING }));
+            return Err(self.stop(rest, Reason::TooMany { headers, limit: MAX_NESTING }));
         };
         *slot = whole.data;
         if let Some(network) = &mut self.frame.network {
             network.fragment = false;
         }
-        self.joined_at.get_or_insert(number(rest.offset));
-        self.then(whole.protocol, Rest { bytes: slot, offset: rest.offset, length: slot.len(), cut: false })
+        self.joined_at.get_or_insert(rest.offset);
+        self.then(whole.protocol, Rest::whole(slot, rest.offset))
     }
 }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use etherparse::err::{ipv4, ipv6};
 use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
 
-use super::decode::{Layer, Step, Walk};
-use super::rest::{Rest, be16, be32};
+use super::decode::{Layer, Step, Stopped, Walk};
+use super::rest::{Rest, be16, be32, number};
 use super::{Network, Reason, TunnelKind};
 
 /// How many IPv6 extension headers are followed; real packets have one or two.
@@ -15,14 +15,14 @@ const MAX_EXTENSIONS: u8 = 16;
 const HOP_BY_HOP: u8 = 0;
 const NO_NEXT_HEADER: u8 = 59;
 
-impl<'a> Walk<'a> {
+impl<'a> Walk<'_, 'a> {
     /// IPv4 or IPv6, as the first four bits say.
     pub(super) fn ip(&mut self, rest: Rest<'a>) -> Step<'a> {
-        let [first] = *rest.first::<1>("IP")?;
+        let [first] = *self.first::<1>(rest, "IP")?;
         match first >> 4 {
             4 => Ok(Some((Layer::Ipv4, rest))),
             6 => Ok(Some((Layer::Ipv6, rest))),
-            other => Err(rest.wrong("IP", "version", other.into(), "is neither 4 nor 6")),
+            other => Err(self.wrong(rest, "IP: version", other.into(), "is neither 4 nor 6")),
         }
     }
 
@@ -30,22 +30,22 @@ impl<'a> Walk<'a> {
     #[inline]
     pub(super) fn ipv4(&mut self, rest: Rest<'a>) -> Step<'a> {
         let header = Ipv4HeaderSlice::from_slice(rest.bytes).map_err(|error| match error {
-            ipv4::HeaderSliceError::Len(error) => rest.missing("IPv4", error.required_len),
+            ipv4::HeaderSliceError::Len(error) => self.missing(rest, "IPv4", error.required_len),
             ipv4::HeaderSliceError::Content(ipv4::HeaderError::UnexpectedVersion { version_number }) => {
-                rest.wrong("IPv4", "version", version_number.into(), "is not 4")
+                self.wrong(rest, "IPv4: version", version_number.into(), "is not 4")
             }
             ipv4::HeaderSliceError::Content(ipv4::HeaderError::HeaderLengthSmallerThanHeader { ihl }) => {
-                rest.too_small("IPv4", "header length", usize::from(ihl) * 4, 20)
+                self.wrong(rest, "IPv4: header length", u32::from(ihl) * 4, "is less than 20")
             }
         })?;
         let header_length = header.slice().len();
-        let datagram = match usize::from(header.total_len()) {
+        let datagram = match header.total_len() {
             // Segmentation offload leaves the length to the network card, which comes after the capture.
             0 => rest,
-            total if total < header_length => {
-                return Err(rest.too_small("IPv4", "total length", total, header_length));
+            total if usize::from(total) < header_length => {
+                return Err(self.wrong(rest, "IPv4: total length", total.into(), "is less than the header length"));
             }
-            total => rest.of_length(total),
+            total => rest.of_length(total.into()),
         };
         let data = datagram.skip(header_length);
         let network = Network {
@@ -55,7 +55,7 @@ impl<'a> Walk<'a> {
             protocol: header.protocol().0,
             fragment: false,
         };
-        self.on_network(network, &data);
+        self.on_network(network, data);
         if header.is_fragmenting_payload() {
             let offset = header.fragments_offset().byte_offset();
             return self.fragment(
@@ -66,21 +66,21 @@ impl<'a> Walk<'a> {
                 data,
             );
         }
-        Ok(Some((Layer::Protocol(network.protocol), data)))
+        self.protocol(network.protocol, data)
     }
 
     /// An IPv6 header (RFC 8200).
     #[inline]
     pub(super) fn ipv6(&mut self, rest: Rest<'a>) -> Step<'a> {
         let header = Ipv6HeaderSlice::from_slice(rest.bytes).map_err(|error| match error {
-            ipv6::HeaderSliceError::Len(error) => rest.missing("IPv6", error.required_len),
+            ipv6::HeaderSliceError::Len(error) => self.missing(rest, "IPv6", error.required_len),
             ipv6::HeaderSliceError::Content(ipv6::HeaderError::UnexpectedVersion { version_number }) => {
-                rest.wrong("IPv6", "version", version_number.into(), "is not 6")
+                self.wrong(rest, "IPv6: version", version_number.into(), "is not 6")
             }
         })?;
         let protocol = header.next_header().0;
         let data = rest.skip(40);
-        let data = match (usize::from(header.payload_length()), protocol) {
+        let data = match (u32::from(header.payload_length()), protocol) {
             (0, HOP_BY_HOP) => jumbo_length(data.bytes).map_or(data, |length| data.of_length(length)),
             (0, NO_NEXT_HEADER) => data.of_length(0),
             // Segmentation offload, as with IPv4.
@@ -94,20 +94,20 @@ impl<'a> Walk<'a> {
             protocol,
             fragment: false,
         };
-        self.on_network(network, &data);
-        Ok(Some((Layer::Protocol(protocol), data)))
+        self.on_network(network, data);
+        self.protocol(protocol, data)
     }
 
     /// What an IP header carries (<https://www.iana.org/assignments/protocol-numbers>).
     #[inline]
     pub(super) fn protocol(&mut self, number: u8, rest: Rest<'a>) -> Step<'a> {
         match number {
-            6 => self.tcp(&rest),
+            6 => self.tcp(rest),
             17 => self.udp(rest),
-            1 | 58 => self.icmp(number, &rest),
-            132 => self.sctp(&rest),
-            136 => self.udp_lite(&rest),
-            33 => self.dccp(&rest),
+            1 | 58 => self.icmp(number, rest),
+            132 => self.sctp(rest),
+            136 => self.udp_lite(rest),
+            33 => self.dccp(rest),
             4 => self.ip_in_ip(TunnelKind::IpInIp, Layer::Ipv4, rest),
             41 if self.is_ipv6() => self.ip_in_ip(TunnelKind::IpInIp, Layer::Ipv6, rest),
             41 => self.ip_in_ip(TunnelKind::SixInFour, Layer::Ipv6, rest),
@@ -125,38 +125,38 @@ impl<'a> Walk<'a> {
     }
 
     fn ip_in_ip(&mut self, kind: TunnelKind, inner: Layer, rest: Rest<'a>) -> Step<'a> {
-        self.enter(kind, None, &rest)?;
+        self.enter(kind, None, rest)?;
         Ok(Some((inner, rest)))
     }
 
     /// An IPv6 hop-by-hop, routing or destination options header: the next header, and a length in 8 bytes.
     fn extension(&mut self, rest: Rest<'a>) -> Step<'a> {
-        let [next, length] = *rest.first::<2>("IPv6 extension")?;
+        let [next, length] = *self.first::<2>(rest, "IPv6 extension")?;
         self.after_extension(next, (usize::from(length) + 1) * 8, "IPv6 extension", rest)
     }
 
     /// An authentication header (RFC 4302): the next header, and a length in 4 bytes.
     fn authentication(&mut self, rest: Rest<'a>) -> Step<'a> {
-        let [next, length] = *rest.first::<2>("AH")?;
+        let [next, length] = *self.first::<2>(rest, "AH")?;
         let length = (usize::from(length) + 2) * 4;
         if length < 12 {
-            return Err(rest.too_small("AH", "header length", length, 12));
+            return Err(self.wrong(rest, "AH: header length", number(length), "is less than 12"));
         }
         self.after_extension(next, length, "AH", rest)
     }
 
     fn after_extension(&mut self, next: u8, length: usize, header: &'static str, rest: Rest<'a>) -> Step<'a> {
         if rest.bytes.len() < length {
-            return Err(rest.missing(header, length));
+            return Err(self.missing(rest, header, length));
         }
-        self.count_extension(&rest)?;
+        self.count_extension(rest)?;
         self.then(next, rest.skip(length))
     }
 
     /// An IPv6 fragment header.
     fn fragment_header(&mut self, rest: Rest<'a>) -> Step<'a> {
-        let header = rest.first::<8>("IPv6 fragment")?;
-        self.count_extension(&rest)?;
+        let header = self.first::<8>(rest, "IPv6 fragment")?;
+        self.count_extension(rest)?;
         let (next, data) = (header[0], rest.skip(8));
         let (offset, more) = (be16(header, 2) & 0xfff8, header[3] & 1 == 1);
         if offset == 0 && !more {
@@ -166,22 +166,22 @@ impl<'a> Walk<'a> {
         self.fragment(be32(header, 4), next, offset, more, data)
     }
 
-    fn count_extension(&mut self, rest: &Rest<'a>) -> Result<(), super::Stop> {
+    fn count_extension(&mut self, rest: Rest<'a>) -> Result<(), Stopped> {
         self.extensions += 1;
         if self.extensions > MAX_EXTENSIONS {
-            return Err(rest.stop(Reason::TooMany { headers: "extension headers", limit: MAX_EXTENSIONS }));
+            return Err(self.stop(rest, Reason::TooMany { headers: "extension headers", limit: MAX_EXTENSIONS }));
         }
         Ok(())
     }
 }
 
 /// The length in the jumbo payload option (RFC 2675) of a hop-by-hop options header, if it has one.
-fn jumbo_length(header: &[u8]) -> Option<usize> {
+fn jumbo_length(header: &[u8]) -> Option<u32> {
     let mut options = header.get(2..(usize::from(*header.get(1)?) + 1) * 8)?;
     loop {
         options = match options {
             [0, rest @ ..] => rest,
-            [0xc2, 4, a, b, c, d, ..] => return usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).ok(),
+            [0xc2, 4, a, b, c, d, ..] => return Some(u32::from_be_bytes([*a, *b, *c, *d])),
             [_, length, rest @ ..] => rest.get(usize::from(*length)..)?,
             _ => return None,
         };

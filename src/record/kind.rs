@@ -158,6 +158,7 @@ macro_rules! record {
     ) => {
         impl $record {
             /// The kind of this record, with the list of its fields.
+            #[allow(unreachable_pub, reason = "it is as visible as the record type, which may be private")]
             pub const KIND: &'static $crate::record::Kind = {
                 static FIELDS: &[$crate::record::Field] = &[ $( $crate::record::Field {
                     name: ::std::borrow::Cow::Borrowed(stringify!($name)),
