@@ -15,6 +15,7 @@ mod input;
 mod output;
 mod pcap;
 mod pcapng;
+mod pipeline;
 mod source;
 #[cfg(test)]
 mod testing;
@@ -26,5 +27,6 @@ pub use file::CaptureFile;
 pub use filter::{Filter, FilterSet};
 pub use filter_error::FilterError;
 pub use output::OutputFile;
+pub use pipeline::{Pipeline, PipelineError, Stage, Until};
 pub use source::{Interface, PacketSource, Progress};
 pub use writer::{Format, Writer};

@@ -125,6 +125,12 @@ impl Flow {
         self.role
     }
 
+    /// Whether its beginning was captured: the SYN of the originator, or the answer to it.
+    #[must_use]
+    pub fn has_syn(&self) -> bool {
+        self.role == Role::Syn
+    }
+
     /// Whether both sides closed it, or one reset it.
     #[must_use]
     pub fn is_closed(&self) -> bool {

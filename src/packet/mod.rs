@@ -10,6 +10,7 @@ mod frame;
 mod framing;
 mod ip;
 mod link;
+mod record;
 mod rest;
 mod stop;
 mod transport;
@@ -20,4 +21,5 @@ pub use frame::{
     Frame, Icmp, Network, RawPacket, Tcp, TcpFlags, Transport, Tunnel, TunnelKind, Udp, Vlans, protocol_name,
 };
 pub use link::LinkType;
+pub use record::{Keep, Packet};
 pub use stop::{Reason, Stop};

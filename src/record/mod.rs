@@ -10,6 +10,6 @@ mod tuple;
 mod value;
 
 pub use kind::{Field, Kind, Record, Row, Type};
-pub use time::{Duration, ParseDurationError, Time};
+pub use time::{Duration, ParseDurationError, ParseTimeError, Time};
 pub use tuple::Tuple;
 pub use value::{Content, Value};

@@ -44,4 +44,4 @@ pub use chart::Chart;
 pub use finding::{Finding, Severity, UnknownSeverity};
 pub use format::{Format, Style, UnknownFormat};
 pub use outcome::{Outcome, Verdict};
-pub use renderer::{Renderer, Tee};
+pub use renderer::{Discard, Renderer, Tee};

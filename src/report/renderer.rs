@@ -13,6 +13,11 @@ use crate::record::{Row, Value};
 /// What is said may be held back until [`flush`](Self::flush) or [`finish`](Self::finish). Every call gives the error
 /// of writing it, a broken pipe included; whoever calls decides what that means.
 pub trait Renderer: Send {
+    /// Whether a table without columns shows all fields, and not the main ones only.
+    fn shows_all_fields(&self) -> bool {
+        false
+    }
+
     /// A line that the script printed.
     fn text(&mut self, text: &str) -> io::Result<()>;
     /// The beginning of a table; `columns` are dotted field names (`credential.fingerprint`), none for the main fields
@@ -57,6 +62,10 @@ impl Tee {
 }
 
 impl Renderer for Tee {
+    fn shows_all_fields(&self) -> bool {
+        self.0.iter().any(|renderer| renderer.shows_all_fields())
+    }
+
     fn text(&mut self, text: &str) -> io::Result<()> {
         self.each(|to| to.text(text))
     }
@@ -99,6 +108,56 @@ impl Renderer for Tee {
 
     fn finish(&mut self, outcome: &Outcome) -> io::Result<()> {
         self.each(|to| to.finish(outcome))
+    }
+}
+
+/// Shows nothing: for who reads the report of a run and not its output.
+#[derive(Debug, Clone, Copy)]
+pub struct Discard;
+
+impl Renderer for Discard {
+    fn text(&mut self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn begin_table(&mut self, _: &[String]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn row(&mut self, _: &Row) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn end_table(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn value(&mut self, _: &Value<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn chart(&mut self, _: &Chart) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finding(&mut self, _: &Finding) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn pass(&mut self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn note(&mut self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &Outcome) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -52,6 +52,12 @@ impl Connection {
     /// The conversation left the table: emits what is still waiting, as incomplete.
     pub fn close(&mut self, _context: &mut Context<'_>) {}
 
+    /// x
+    #[must_use]
+    pub fn is_http(&self) -> bool {
+        false
+    }
+
     /// Whether this will give no exchange any more, whatever comes: not HTTP, a tunnel, HTTP/2.
     #[must_use]
     pub fn is_done(&self) -> bool {

@@ -16,3 +16,16 @@ crate::record! {
         time: Time, main => |x| x.time;
     }
 }
+
+/// c
+#[derive(Debug)]
+pub struct Credential {
+    f: String,
+}
+crate::record! {
+    /// stub
+    impl Record for Credential as "credential" {
+        /// n
+        fingerprint: Text, main => |p| p.f.as_str();
+    }
+}

@@ -1,0 +1,130 @@
+//! `run`, `eval`, `repl` and `check`.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use super::arguments::{EvalArguments, LimitArguments, OutputArguments, ReplArguments, RunArguments, SourceArguments};
+use super::progress::ProgressLine;
+use super::{Ended, help, output, signals};
+use crate::capture::Until;
+use crate::limits::Limits;
+use crate::repl;
+use crate::report::{Style, Verdict, loss};
+use crate::script::{Library, Netscript, Options, Permission, Report, Script, Source};
+
+/// Runs a script of the library.
+pub(super) fn script(arguments: &RunArguments) -> Ended {
+    let Some(name) = &arguments.script else { return help::run() };
+    let script = library().find(name).map_err(|error| error.to_string())?;
+    if arguments.help {
+        return help::script(&script);
+    }
+    let style = Style { eval: false, ..style(&script.name, &arguments.source) };
+    let options = options(&arguments.source, Some(&arguments.output), &arguments.limits)?;
+    run(&script, &arguments.arguments, options, &arguments.output, &style)
+}
+
+/// Runs an expression.
+pub(super) fn expression(arguments: &EvalArguments) -> Ended {
+    let script = Script::new("eval", &arguments.expression).map_err(|error| error.to_string())?;
+    let style = Style { eval: true, ..style("eval", &arguments.source) };
+    let options = options(&arguments.source, Some(&arguments.output), &arguments.limits)?;
+    run(&script, &[], options, &arguments.output, &style)
+}
+
+/// Asks line by line.
+pub(super) fn interactive(arguments: &ReplArguments) -> Ended {
+    let options = options(&arguments.source, None, &arguments.limits)?;
+    let terminal = std::io::stdout().is_terminal();
+    let style = Style {
+        color: output::colored(arguments.color, terminal),
+        width: Some(output::terminal_width()),
+        eval: true,
+        ..style("repl", &arguments.source)
+    };
+    let session = Netscript::builder().options(options).build().map_err(|error| error.to_string())?;
+    repl::run(&session, &style).map_err(|error| error.to_string())?;
+    Ok(Verdict::Clean)
+}
+
+/// Checks scripts without running them; all of them, also after one that is wrong.
+pub(super) fn check(scripts: &[String]) -> Ended {
+    let session = Netscript::builder().build().map_err(|error| error.to_string())?;
+    let mut verdict = Verdict::Clean;
+    for name in scripts {
+        let checked = library().find(name).map_err(|error| format!("error: {error}"));
+        match checked.and_then(|script| session.check(&script).map_err(|failure| failure.to_string())) {
+            Ok(()) => println!("{name}: ok"),
+            Err(message) => {
+                eprintln!("{message}");
+                verdict = Verdict::Error;
+            }
+        }
+    }
+    Ok(verdict)
+}
+
+/// The scripts that this user can run by name.
+pub(super) fn library() -> Library {
+    Library::from_environment(|name| std::env::var_os(name))
+}
+
+fn style(title: &str, source: &SourceArguments) -> Style {
+    let source = source.read.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+    Style { title: title.to_owned(), source, ..Style::default() }
+}
+
+fn options(
+    source: &SourceArguments,
+    output: Option<&OutputArguments>,
+    limits: &LimitArguments,
+) -> Result<Options, String> {
+    let mut granted = Permission::COMMAND_LINE.to_vec();
+    granted.extend(&limits.allow);
+    Ok(Options {
+        source: source.read.as_ref().map(|path| match path == Path::new("-") {
+            true => Source::Stdin,
+            false => Source::File(path.clone()),
+        }),
+        filter: source.filter.clone(),
+        until: Until { packets: limits.count, duration: limits.duration },
+        write: output.and_then(|output| output.write.clone()),
+        evidence: output.and_then(|output| output.evidence.clone()),
+        limits: Limits::within(limits.max_memory),
+        granted,
+        show_secrets: limits.show_secrets,
+    })
+}
+
+fn run(script: &Script, arguments: &[String], options: Options, output: &OutputArguments, style: &Style) -> Ended {
+    let out = output::renderer(output, style)?;
+    let mut builder = Netscript::builder().options(options);
+    if !output.quiet && std::io::stderr().is_terminal() {
+        let mut line = ProgressLine::new();
+        builder = builder.progress(move |progress| line.update(&progress));
+    }
+    let session = builder.build().map_err(|error| error.to_string())?;
+    signals::obey(session.cancel())?;
+    let report = session.run_to(script, arguments, out);
+    // With the session the progress line ends, before anything else is written to standard error.
+    drop(session);
+    told(&report, style, output);
+    Ok(report.outcome.verdict)
+}
+
+/// Says on standard error what stands in no result: errors and the loss summary.
+fn told(report: &Report, style: &Style, output: &OutputArguments) {
+    if let Some(failure) = &report.failure {
+        eprintln!("{failure}");
+    }
+    let outcome = &report.outcome;
+    let lossy = !outcome.loss.is_none();
+    if style.eval && lossy {
+        for reason in &outcome.reasons {
+            eprintln!("netscript: {reason}");
+        }
+    }
+    if !output.quiet && outcome.received > 0 {
+        eprintln!("{}", loss::summary(outcome.captured, outcome.received, &outcome.loss));
+    }
+}

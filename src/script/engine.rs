@@ -1,0 +1,37 @@
+//! Rhai, with everything that scripts can use.
+
+use std::rc::Rc;
+
+use rhai::packages::{Package, StandardPackage};
+use rhai::{Dynamic, Engine, OptimizationLevel};
+
+use super::context::Context;
+use super::{primitives, stream, value, verbs};
+
+/// Builds the engine of a session. It stays on its thread.
+pub(super) fn build(context: &Rc<Context>) -> Engine {
+    let mut engine = Engine::new_raw();
+    engine.register_global_module(StandardPackage::new().as_shared_module());
+    engine.set_optimization_level(OptimizationLevel::Simple);
+    engine.set_max_operations(context.options.limits.operations);
+    engine.disable_symbol("eval");
+
+    let this = context.clone();
+    engine.on_print(move |text| {
+        // What cannot be written stops the script at its next operation.
+        let _ = this.say(|out| out.text(text));
+    });
+    engine.on_debug(|text, _, position| eprintln!("debug {position}: {text}"));
+
+    let this = context.clone();
+    engine.on_progress(move |_| {
+        let interrupted = this.cancel.is_requested() && this.reading.get() == 0;
+        (this.cancel.is_abort() || interrupted).then_some(Dynamic::UNIT)
+    });
+
+    value::register(&mut engine, primitives::KINDS);
+    stream::register(&mut engine, context);
+    verbs::register(&mut engine, context);
+    primitives::register(&mut engine, context);
+    engine
+}

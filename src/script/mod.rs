@@ -1,0 +1,26 @@
+//! Rhai over the rest: engine, session, permissions, streams, and one thin file for each primitive.
+
+mod context;
+pub mod docs;
+mod engine;
+mod error;
+pub mod guide;
+mod header;
+mod library;
+mod nearest;
+mod permission;
+mod plan;
+mod primitives;
+mod session;
+mod source;
+mod stream;
+mod value;
+mod verbs;
+
+pub use context::{Options, RunProgress, Source};
+pub use error::{ErrorKind, Failure};
+pub use header::{Header, HeaderError, Param, ParamType, ParamValue};
+pub use library::{Library, LibraryError, Listed, Origin, Script};
+pub use permission::{Permission, UnknownPermission};
+pub use primitives::KINDS;
+pub use session::{Builder, Netscript, Report, Session};
