@@ -95,8 +95,10 @@ impl Descriptor {
 
     /// Waits until there is something to read, or somebody asks to stop.
     fn wait(&self) -> rustix::io::Result<()> {
-        let mut watched =
-            [PollFd::from_borrowed_fd(self.file.as_fd(), PollFlags::IN), PollFd::from_borrowed_fd(self.cancel.as_fd(), PollFlags::IN)];
+        let mut watched = [
+            PollFd::from_borrowed_fd(self.file.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.cancel.as_fd(), PollFlags::IN),
+        ];
         poll(&mut watched, None).map(drop)
     }
 }

@@ -86,8 +86,7 @@ fn locate_syntax_error(text: &str, compile: impl Fn(&str) -> Option<String>) -> 
 
 /// Finds what libpcap quotes, if the text has it in one place only.
 fn locate_named(text: &str, message: &str) -> Option<usize> {
-    const UNQUOTED: [&str; 4] =
-        ["illegal port number ", "number ", "bogus ethernet address ", "bogus IPv6 address "];
+    const UNQUOTED: [&str; 4] = ["illegal port number ", "number ", "bogus ethernet address ", "bogus IPv6 address "];
     let quoted = |quote: char| {
         let (_, rest) = message.split_once(quote)?;
         rest.split_once(quote).map(|(name, _)| name)

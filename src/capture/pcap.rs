@@ -71,7 +71,8 @@ impl Reader {
             // 543.0 is what tcpdump of DG/UX writes.
             (2, 0..3) | (543, 0) => Lengths::WireFirst,
             (major, minor) => {
-                let reason = format!("pcap version {major}.{minor} does not exist; netscript reads versions 2.0 to 2.4");
+                let reason =
+                    format!("pcap version {major}.{minor} does not exist; netscript reads versions 2.0 to 2.4");
                 return Err(input.unusable(reason));
             }
         };
@@ -186,9 +187,7 @@ mod tests {
             let outcome = read(&[little(&[0xa1b2_c3d4, version, 0, 0, 0, 1]), pcap_record(1, 0, &DATA)].concat());
             assert_eq!(
                 outcome.message(),
-                format!(
-                    "cannot read `test`: pcap version {name} does not exist; netscript reads versions 2.0 to 2.4"
-                )
+                format!("cannot read `test`: pcap version {name} does not exist; netscript reads versions 2.0 to 2.4")
             );
             assert!(outcome.packets.is_empty());
         }

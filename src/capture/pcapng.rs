@@ -67,12 +67,8 @@ pub(super) struct Reader {
 impl Reader {
     /// Reads the first section header.
     pub(super) fn open(input: &mut Input) -> Result<Self, CaptureError> {
-        let mut reader = Self {
-            order: ByteOrder::Little,
-            section: Vec::new(),
-            first_interface: 0,
-            last_time: Time::default(),
-        };
+        let mut reader =
+            Self { order: ByteOrder::Little, section: Vec::new(), first_interface: 0, last_time: Time::default() };
         reader.begin_section(input, 0)?;
         Ok(reader)
     }
@@ -306,7 +302,8 @@ fn take_packet(
 ) -> Result<Located, CaptureError> {
     let captured = packet.captured;
     if captured > described.longest as usize {
-        let reason = format!("{captured} captured bytes in one packet; no more than {} are possible", described.longest);
+        let reason =
+            format!("{captured} captured bytes in one packet; no more than {} are possible", described.longest);
         return Err(input.corrupt(block.begin, reason));
     }
     let length = block.length as usize;

@@ -159,7 +159,11 @@ impl<W: Write> Writer<W> {
     fn write_block(&mut self, packet: &RawPacket<'_>, comment: Option<&str>) -> io::Result<()> {
         let mut options = Vec::new();
         if let Some(comment) = comment {
-            push_option(&mut options, 1, comment.get(..comment.floor_char_boundary(0xffff)).unwrap_or_default().as_bytes());
+            push_option(
+                &mut options,
+                1,
+                comment.get(..comment.floor_char_boundary(0xffff)).unwrap_or_default().as_bytes(),
+            );
             push_option(&mut options, 0, &[]);
         }
         let captured = length(packet.bytes)?;
@@ -457,10 +461,7 @@ mod tests {
         let error = writer.finish(file.interfaces()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!(
-                "cannot write `{}`: it is being read or written as a capture; give another name",
-                path.display()
-            )
+            format!("cannot write `{}`: it is being read or written as a capture; give another name", path.display())
         );
         assert_eq!(fs::read(&path).unwrap(), content);
     }

@@ -91,12 +91,7 @@ fn simple_packets_take_the_time_of_the_packet_before_them() {
     assert_eq!(outcome.message(), "");
     assert_eq!(
         shape(&outcome),
-        [
-            (0, 0, 3, &DATA[..3]),
-            (5_000, 0, 4, &DATA[..]),
-            (5_000, 0, 100, &[9; 6]),
-            (0, 1, 2, &DATA[..2])
-        ]
+        [(0, 0, 3, &DATA[..3]), (5_000, 0, 4, &DATA[..]), (5_000, 0, 100, &[9; 6]), (0, 1, 2, &DATA[..2])]
     );
 }
 
@@ -163,10 +158,7 @@ fn what_is_impossible_is_corrupt_where_it_begins() {
         (interface(1, 0, &option(9, &[6, 6])), "option 9 of an interface block has an impossible length of 2"),
         (interface(1, 0, &option(14, &[0; 4])), "option 14 of an interface block has an impossible length of 4"),
         (block(0x0a0d_0d0a, &little(&[0x1a2b_3c4e, 1, 0, 0])), "the section header has no byte-order magic"),
-        (
-            [little(&[0x0a0d_0d0a, 24, 0x1a2b_3c4d, 1, 0, 0]), vec![0; 8]].concat(),
-            "a section header of only 24 bytes",
-        ),
+        ([little(&[0x0a0d_0d0a, 24, 0x1a2b_3c4d, 1, 0, 0]), vec![0; 8]].concat(), "a section header of only 24 bytes"),
     ] {
         // What is after the bad block could be taken for its content.
         let outcome = read(&[good.as_slice(), &bad, &[0; 64]].concat());
@@ -188,10 +180,7 @@ fn interfaces_belong_to_their_section() {
 #[test]
 fn a_version_that_does_not_exist_is_refused() {
     let outcome = read(&block(0x0a0d_0d0a, &little(&[0x1a2b_3c4d, 2, 0, 0])));
-    assert_eq!(
-        outcome.message(),
-        "cannot read `test`: pcapng version 2.0 does not exist; netscript reads version 1.0"
-    );
+    assert_eq!(outcome.message(), "cannot read `test`: pcapng version 2.0 does not exist; netscript reads version 1.0");
 }
 
 #[test]
