@@ -184,6 +184,10 @@ impl Serialize for Item<'_> {
 }
 
 impl Renderer for Json {
+    fn shows_all_fields(&self) -> bool {
+        true
+    }
+
     fn text(&mut self, text: &str) -> io::Result<()> {
         self.said("text", text)
     }
