@@ -391,7 +391,10 @@ mod tests {
     #[test]
     fn the_type_wins_over_a_field_of_the_same_name() {
         let award: Row = std::sync::Arc::new(Award);
-        assert_eq!(run(|to| table(to, &[], &[award.clone()])), "{\"record\":\"award\",\"record_\":\"fastest\"}\n");
+        assert_eq!(
+            run(|to| table(to, &[], std::slice::from_ref(&award))),
+            "{\"record\":\"award\",\"record_\":\"fastest\"}\n"
+        );
         assert_eq!(eval(|to| table(to, &[], &[award])), "{\"record\":\"fastest\"}\n");
     }
 

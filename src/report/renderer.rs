@@ -52,7 +52,11 @@ impl Tee {
     }
 
     fn each(&mut self, mut tell: impl FnMut(&mut dyn Renderer) -> io::Result<()>) -> io::Result<()> {
-        self.0.iter_mut().fold(Ok(()), |so_far, renderer| so_far.and(tell(renderer.as_mut())))
+        let mut all = Ok(());
+        for renderer in &mut self.0 {
+            all = all.and(tell(renderer.as_mut()));
+        }
+        all
     }
 }
 
