@@ -10,7 +10,8 @@ use crate::record::{Row, Value};
 /// A table is begun, gets its rows one by one as they come, and is ended; everything else is one call, and may come
 /// while a table is open (a script that prints while its rows flow).
 ///
-/// What is said may be held back until [`flush`](Self::flush) or [`finish`](Self::finish). Every call gives the error
+/// What is said may be held back until [`flush`](Self::flush) or [`finish`](Self::finish); a page and test results are
+/// written as a whole at the end, so finish also after an error, with its verdict. Every call gives the error
 /// of writing it, a broken pipe included; whoever calls decides what that means.
 pub trait Renderer: Send {
     /// A line that the script printed.
