@@ -223,7 +223,7 @@ impl Datagram {
             self.protocol = piece.protocol;
         }
         self.store(start..end, piece.bytes, may_overlap)?;
-        Ok(self.length.is_some_and(|length| self.received == [0..length]))
+        Ok(self.length.is_some_and(|length| self.received.first() == Some(&(0..length))))
     }
 
     /// Stores the bytes that are new.
@@ -252,7 +252,7 @@ impl Datagram {
         }
         let start = near.first().map_or(place.start, |range| range.start.min(place.start));
         let end = near.last().map_or(place.end, |range| range.end.max(place.end));
-        self.received.splice(first..last, [start..end]);
+        self.received.splice(first..last, std::iter::once(start..end));
         Ok(())
     }
 }

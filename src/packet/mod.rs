@@ -10,7 +10,10 @@ mod frame;
 mod framing;
 mod ip;
 mod link;
+mod plain;
 mod rest;
+#[cfg(test)]
+mod sample;
 mod stop;
 mod transport;
 mod tunnel;
