@@ -294,12 +294,12 @@ mod tests {
             let network = frame.network.unwrap();
             assert_eq!((network.protocol, network.fragment), (6, false));
         }
-        // An authentication header also in IPv4.
-        assert_hello(&frame(&{
-            let mut bytes = ipv4(51, &join(&[&hex("0604 0000 00000001 00000002 000000000000000000000000"), &segment]));
-            bytes[9] = 51;
-            bytes
-        }));
+    }
+
+    #[test]
+    fn an_authentication_header_is_followed_in_ipv4_too() {
+        let header = hex("0604 0000 00000001 00000002 000000000000000000000000");
+        assert_hello(&frame(&ipv4(51, &join(&[&header, &tcp(b"hello")]))));
     }
 
     #[test]
