@@ -1,5 +1,3 @@
-//! An embeddable scripting engine for packet investigations.
-
 pub mod capture;
 pub mod flow;
 pub mod limits;

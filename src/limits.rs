@@ -85,3 +85,39 @@ pub struct Loss {
     /// Rows that a script could not keep.
     pub rows: u64,
 }
+
+impl Loss {
+    /// Whether nothing is known to be missing.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::ops::AddAssign<&Self> for Loss {
+    fn add_assign(&mut self, other: &Self) {
+        // Written out as a pattern so that a new counter cannot be forgotten.
+        let Self {
+            dropped,
+            truncated_inputs,
+            cut_packets,
+            gaps,
+            gap_bytes,
+            fragments,
+            evicted_flows,
+            http_cut,
+            http_skipped_bytes,
+            rows,
+        } = other;
+        self.dropped += dropped;
+        self.truncated_inputs += truncated_inputs;
+        self.cut_packets += cut_packets;
+        self.gaps += gaps;
+        self.gap_bytes += gap_bytes;
+        self.fragments += fragments;
+        self.evicted_flows += evicted_flows;
+        self.http_cut += http_cut;
+        self.http_skipped_bytes += http_skipped_bytes;
+        self.rows += rows;
+    }
+}

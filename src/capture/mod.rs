@@ -1,9 +1,30 @@
 //! Where packets come from and go to.
+//!
+//! [`CaptureFile`] is a [`PacketSource`] over a file or a pipe, [`FilterSet`] chooses among its packets as tcpdump would,
+//! and [`Writer`] stores them. [`Cancel`] stops a source that waits.
 
 mod cancel;
+mod clock;
+mod descriptor;
 mod error;
+mod file;
+mod filter;
+mod filter_error;
+mod format;
+mod input;
+mod output;
+mod pcap;
+mod pcapng;
 mod source;
+#[cfg(test)]
+mod testing;
+mod writer;
 
 pub use cancel::Cancel;
 pub use error::CaptureError;
+pub use file::CaptureFile;
+pub use filter::{Filter, FilterSet};
+pub use filter_error::FilterError;
+pub use output::OutputFile;
 pub use source::{Interface, PacketSource, Progress};
+pub use writer::{Format, Writer};
