@@ -8,6 +8,8 @@ mod damage;
 mod files;
 mod filters;
 mod frames;
+mod mutations;
+mod packets;
 mod support;
 
 /// Where a capture is.
