@@ -11,10 +11,12 @@ mod framing;
 mod ip;
 mod link;
 mod plain;
+mod record;
 mod rest;
 #[cfg(test)]
 mod sample;
 mod stop;
+mod summary;
 mod transport;
 mod tunnel;
 
@@ -23,4 +25,5 @@ pub use frame::{
     Frame, Icmp, Network, RawPacket, Tcp, TcpFlags, Transport, Tunnel, TunnelKind, Udp, Vlans, protocol_name,
 };
 pub use link::LinkType;
+pub use record::{Keep, Packet};
 pub use stop::{Reason, Stop};
