@@ -12,7 +12,6 @@ use super::error::{ErrorKind, thrown};
 use super::error::{capture_error, filter_error, pipeline_error};
 use super::plan::{Caller, Fields, Item};
 use crate::capture::{CaptureFile, FilterSet, PacketSource as _, Pipeline, Stage, Until, Writer};
-use crate::limits::Loss;
 use crate::record::{Kind, Row};
 
 /// A kind of row that a capture can give.
@@ -165,11 +164,9 @@ impl Capture {
             let more = more.map_err(|error| pipeline_error(&error))?;
             reading.count(context);
             for (stage, noun) in reading.nouns.iter().enumerate() {
-                let mut readers = self
-                    .streams
-                    .iter_mut()
-                    .enumerate()
-                    .filter(|(_, stream)| std::ptr::eq(stream.noun, *noun) && stream.wanted && stream.alive.strong_count() > 0);
+                let mut readers = self.streams.iter_mut().enumerate().filter(|(_, stream)| {
+                    std::ptr::eq(stream.noun, *noun) && stream.wanted && stream.alive.strong_count() > 0
+                });
                 let mut rows = reading.pipeline.take_rows(stage);
                 let last = readers.next_back();
                 for (i, reader) in readers {
@@ -220,10 +217,8 @@ impl Derived {
                     continue 'rows;
                 }
             }
-            if is_read || self.rows.len() < context.options.limits.rows {
+            if is_read || context.may_keep(self.rows.len()) {
                 self.rows.push_back(row);
-            } else {
-                context.ledger.borrow_mut().loss += &Loss { rows: 1, ..Loss::default() };
             }
         }
         Ok(())
