@@ -182,23 +182,23 @@ impl Capture {
                     let packets = reading.pipeline.received();
                     context.ledger.borrow_mut().notes.push(format!("interrupted after {packets} packets"));
                 }
-                self.end(context);
+                self.end(context)?;
             }
         }
         Ok(())
     }
 
     /// Closes the source and notes what it could not see.
-    fn end(&mut self, context: &Context) {
-        if let State::Open(mut reading) = std::mem::replace(&mut self.state, State::Ended) {
-            reading.count(context);
-            let mut ledger = context.ledger.borrow_mut();
-            ledger.loss += &reading.pipeline.loss();
-            if let Some(error) = reading.pipeline.take_error() {
-                ledger.loss.truncated_inputs += 1;
-                ledger.notes.push(error.to_string());
-            }
+    fn end(&mut self, context: &Context) -> Result<(), Box<EvalAltResult>> {
+        let State::Open(mut reading) = std::mem::replace(&mut self.state, State::Ended) else { return Ok(()) };
+        reading.count(context);
+        let mut ledger = context.ledger.borrow_mut();
+        ledger.loss += &reading.pipeline.loss();
+        if let Some(error) = reading.pipeline.take_error() {
+            ledger.loss.truncated_inputs += 1;
+            ledger.notes.push(error.to_string());
         }
+        reading.pipeline.end_writing().map_err(|error| pipeline_error(&error))
     }
 }
 
@@ -290,12 +290,13 @@ impl Tap {
     }
 
     /// Closes the source before its end, if no other stream of the capture may want more of it.
-    pub(crate) fn close(&self, context: &Context) {
+    pub(crate) fn close(&self, context: &Context) -> Result<(), Box<EvalAltResult>> {
         let mut capture = self.capture.borrow_mut();
         let others = capture.streams.iter().enumerate();
         if others.filter(|(i, _)| *i != self.index).all(|(_, stream)| stream.alive.strong_count() == 0) {
-            capture.end(context);
+            capture.end(context)?;
         }
+        Ok(())
     }
 }
 
