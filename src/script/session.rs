@@ -8,6 +8,7 @@ use std::thread;
 
 use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Map, Scope};
 
+use super::completion::{Variable, variables};
 use super::context::{Context, Ledger, Options, RunProgress};
 use super::error::{ErrorKind, Failure};
 use super::library::Script;
@@ -160,24 +161,13 @@ impl Session {
     /// What is wrong with it.
     pub fn check(&self, script: &Script) -> Result<(), Failure> {
         let script = script.clone();
-        let (send, receive) = mpsc::sync_channel(1);
-        let job: Job = Box::new(move |host| {
-            let _ = send.send(host.compile(&script).map(drop));
-        });
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
-        let gone = || Failure::new(ErrorKind::Script, "the engine has stopped");
-        if sent { receive.recv().unwrap_or_else(|_| Err(gone())) } else { Err(gone()) }
+        self.ask(move |host| host.compile(&script).map(drop)).unwrap_or_else(|| Err(stopped()))
     }
 
-    /// The names of the variables of the lines so far.
+    /// The variables of the lines so far, the latest first, with what is known of their values.
     #[must_use]
-    pub fn variables(&self) -> Vec<String> {
-        let (send, receive) = mpsc::sync_channel(1);
-        let job: Job = Box::new(move |host| {
-            let _ = send.send(host.scope.iter().map(|(name, ..)| name.to_owned()).collect());
-        });
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
-        if sent { receive.recv().unwrap_or_default() } else { Vec::new() }
+    pub fn variables(&self) -> Vec<Variable> {
+        self.ask(|host| variables(&host.scope)).unwrap_or_default()
     }
 
     /// What stops a run from another thread.
@@ -187,14 +177,22 @@ impl Session {
     }
 
     fn work(&self, work: impl FnOnce(&mut Host) -> Report + Send + 'static) -> Report {
+        self.ask(work).unwrap_or_else(|| Report::failed(stopped()))
+    }
+
+    /// What the engine answers, or nothing if its thread has ended.
+    fn ask<T: Send + 'static>(&self, question: impl FnOnce(&mut Host) -> T + Send + 'static) -> Option<T> {
         let (send, receive) = mpsc::sync_channel(1);
         let job: Job = Box::new(move |host| {
-            let _ = send.send(work(host));
+            let _ = send.send(question(host));
         });
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
-        let report = if sent { receive.recv().ok() } else { None };
-        report.unwrap_or_else(|| Report::failed(Failure::new(ErrorKind::Script, "the engine has stopped")))
+        self.jobs.as_ref()?.send(job).ok()?;
+        receive.recv().ok()
     }
+}
+
+fn stopped() -> Failure {
+    Failure::new(ErrorKind::Script, "the engine has stopped")
 }
 
 impl Drop for Session {
