@@ -26,4 +26,4 @@ pub use input::Syntax;
 pub use library::{Library, LibraryError, Listed, Origin, Script};
 pub use permission::{Permission, UnknownPermission};
 pub use primitives::KINDS;
-pub use session::{Builder, Netscript, Report, Session};
+pub use session::{Builder, IT, Netscript, Report, Session};

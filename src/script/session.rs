@@ -144,7 +144,8 @@ impl Session {
         self.work(move |host| host.run(&script, &arguments, out, false))
     }
 
-    /// Runs some lines in the scope of the lines before them, and shows what they say and give.
+    /// Runs some lines in the scope of the lines before them, and shows what they say and give. The value is [`IT`] in
+    /// the lines that follow.
     #[must_use]
     pub fn line(&self, line: &str, out: Box<dyn Renderer>) -> Report {
         let line = line.to_owned();
@@ -221,6 +222,9 @@ impl Report {
     }
 }
 
+/// The variable that holds the value of the line before.
+pub const IT: &str = "it";
+
 /// What lives on the engine's thread.
 struct Host {
     engine: Rc<Engine>,
@@ -239,7 +243,7 @@ impl Host {
             progress: RefCell::new(builder.progress),
             functions: RefCell::new(AST::empty()),
             engine: OnceCell::new(),
-            reading: Cell::new(0),
+            reading: Rc::default(),
             names_costly_fields: Cell::new(true),
             stdin_used: Cell::new(false),
             written: Cell::new(false),
@@ -273,7 +277,12 @@ impl Host {
         match self.prepare(script, arguments) {
             Err(error) => failure = Some(error),
             Ok((ast, args)) => match self.evaluate(ast, args, line) {
-                Ok(result) => value = from_dynamic(&result),
+                Ok(result) => {
+                    value = from_dynamic(&result);
+                    if line {
+                        self.keep(result);
+                    }
+                }
                 Err(error) => failure = Some(Failure::evaluation(error, &script.name, &script.source)),
             },
         }
@@ -324,6 +333,13 @@ impl Host {
         Ok(result)
     }
 
+    /// Keeps the value of a line as `it`. A stream has been read, and is no value to go on with.
+    fn keep(&mut self, value: Dynamic) {
+        if !value.is_unit() && !value.is_fnptr() && !value.is::<Stream>() {
+            self.scope.set_or_push(IT, value);
+        }
+    }
+
     /// Shows the value of the last expression: rows as a table, a record as a card, anything else as it is.
     fn show(&self, value: &Dynamic) -> Result<(), Box<EvalAltResult>> {
         let (context, engine) = (&*self.context, &*self.engine);
@@ -346,3 +362,6 @@ impl Host {
         context.say(|out| out.value(&shown))
     }
 }
+
+#[cfg(test)]
+mod tests;

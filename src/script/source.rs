@@ -165,11 +165,9 @@ impl Capture {
             let more = more.map_err(|error| pipeline_error(&error))?;
             reading.count(context);
             for (stage, noun) in reading.nouns.iter().enumerate() {
-                let mut readers = self
-                    .streams
-                    .iter_mut()
-                    .enumerate()
-                    .filter(|(_, stream)| std::ptr::eq(stream.noun, *noun) && stream.wanted && stream.alive.strong_count() > 0);
+                let mut readers = self.streams.iter_mut().enumerate().filter(|(_, stream)| {
+                    std::ptr::eq(stream.noun, *noun) && stream.wanted && stream.alive.strong_count() > 0
+                });
                 let mut rows = reading.pipeline.take_rows(stage);
                 let last = readers.next_back();
                 for (i, reader) in readers {
@@ -286,10 +284,7 @@ impl Tap {
     pub(crate) fn next(&self, context: &Context, caller: &Caller<'_>) -> Result<Option<Row>, Box<EvalAltResult>> {
         let mut capture = self.capture.borrow_mut();
         if capture.streams[self.index].rows.is_empty() {
-            context.reading.set(context.reading.get() + 1);
-            let result = capture.advance(self.index, context, caller);
-            context.reading.set(context.reading.get() - 1);
-            result?;
+            capture.advance(self.index, context, caller)?;
         }
         Ok(capture.streams[self.index].rows.pop_front())
     }
