@@ -1,12 +1,13 @@
 //! Where results go: the terminal or a pipe, and a report beside it.
 
 use std::fs::File;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write};
 
 use rustix::stdio::stdout;
 use rustix::termios::tcgetwinsize;
 
 use super::arguments::{Color, OutputArguments};
+use super::progress::ProgressLine;
 use crate::report::{Format, Renderer, Style, Tee};
 
 /// The format of standard output.
@@ -14,12 +15,24 @@ pub(super) fn format(arguments: &OutputArguments) -> Format {
     if arguments.json { Format::Json } else { arguments.format }
 }
 
+/// Standard output, above the progress line if both are seen at a terminal.
+pub(super) fn stdout_above(progress: Option<&ProgressLine>) -> Box<dyn Write + Send> {
+    match progress {
+        Some(line) if std::io::stdout().is_terminal() => Box::new(line.above(std::io::stdout())),
+        _ => Box::new(std::io::stdout()),
+    }
+}
+
 /// The renderers that the command line asks for.
-pub(super) fn renderer(arguments: &OutputArguments, style: &Style) -> Result<Box<dyn Renderer>, String> {
+pub(super) fn renderer(
+    arguments: &OutputArguments,
+    style: &Style,
+    stdout: Box<dyn Write + Send>,
+) -> Result<Box<dyn Renderer>, String> {
     let terminal = std::io::stdout().is_terminal();
     let on_stdout =
         Style { color: colored(arguments.color, terminal), width: terminal.then(terminal_width), ..style.clone() };
-    let mut renderers = vec![format(arguments).renderer(Box::new(std::io::stdout()), on_stdout)];
+    let mut renderers = vec![format(arguments).renderer(stdout, on_stdout)];
     if let Some(path) = &arguments.report {
         let format = Format::from_path(path).map_err(|error| error.to_string())?;
         let file = File::create(path).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
