@@ -1,0 +1,7 @@
+//! The program as a whole: scripts and documented examples, the command line, bad input.
+//!
+//! Everything here runs the binary, on captures that the project makes itself. `tshark`, `tcpdump`, `gzip` and `zstd`
+//! have to be installed.
+
+mod scripts;
+mod support;

@@ -1,0 +1,3 @@
+//! Every stock script and every documented example: captures in, exact output and exit code out.
+
+mod demo;
