@@ -204,7 +204,7 @@ mod tests {
             format!("cannot open `{shown}/no\u{fffd}file`: there is no such file; check the name")
         );
         let secret = folder.path().join("secret");
-        File::create(&secret).unwrap().set_permissions(PermissionsExt::from_mode(0)).unwrap();
+        File::create(&secret).unwrap().set_permissions(PermissionsExt::from_mode(0o000)).unwrap();
         match File::open(&secret) {
             // Root may read everything.
             Ok(_) => assert!(message(open(&secret)).ends_with("it is empty; give a capture file")),

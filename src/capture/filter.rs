@@ -251,7 +251,7 @@ mod tests {
             ("tcp[13", Some(6)),
             ("tcp[13]&2!=0 andd port 80", Some(13)),
             ("tcp[13] !! 5", Some(8)),
-            ("  foo", Some(5)),
+            ("  foo", Some(2)),
             ("tcp port 80 port 81", Some(12)),
             ("host 1.2.3.4 && (prot 5)", Some(17)),
             ("greater x", Some(8)),

@@ -2,7 +2,6 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, fstat};
@@ -15,9 +14,9 @@ const STDOUT: &str = "-";
 
 /// A file, pipe or device that captures are written to.
 ///
-/// A regular file is readable for its owner only, because captures hold secrets. What it held before is given up with
+/// A new file is readable for its owner only, because captures hold secrets. What a file held before is given up with
 /// the first byte that is written, and not at all while this or another process reads it as a
-/// [`CaptureFile`](super::CaptureFile).
+/// [`CaptureFile`](super::CaptureFile). Standard output is written to as it is.
 #[derive(Debug)]
 pub struct OutputFile {
     file: File,
@@ -32,14 +31,12 @@ impl OutputFile {
     ///
     /// [`CaptureError::Write`] if the system does not let us, [`CaptureError::Output`] if the output is a terminal.
     pub(super) fn create(path: &Path) -> Result<(Self, String), CaptureError> {
-        let (fd, name) = if path.as_os_str() == STDOUT {
-            (rustix::stdio::stdout().try_clone_to_owned(), "standard output".to_owned())
+        let (opened, name) = if path.as_os_str() == STDOUT {
+            (Self::stdout(), "standard output".to_owned())
         } else {
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
-            let opened = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR);
-            (opened.map_err(io::Error::from), shown(path))
+            (Self::open(path), shown(path))
         };
-        match fd.and_then(Self::new) {
+        match opened {
             Ok(file) if rustix::termios::isatty(&file.file) => {
                 let reason = "it is a terminal; give a file name, or redirect the output".to_owned();
                 Err(CaptureError::Output { name, reason })
@@ -49,7 +46,14 @@ impl OutputFile {
         }
     }
 
-    fn new(fd: OwnedFd) -> io::Result<Self> {
+    fn stdout() -> io::Result<Self> {
+        let fd = rustix::stdio::stdout().try_clone_to_owned()?;
+        Ok(Self { file: File::from(fd), untouched: false })
+    }
+
+    fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let fd = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
         let regular = FileType::from_raw_mode(fstat(&fd)?.st_mode) == FileType::RegularFile;
         Ok(Self { file: File::from(fd), untouched: regular })
     }

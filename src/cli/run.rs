@@ -117,13 +117,11 @@ fn told(report: &Report, style: &Style, output: &OutputArguments) {
     if let Some(failure) = &report.failure {
         eprintln!("{failure}");
     }
-    let outcome = &report.outcome;
-    let lossy = !outcome.loss.is_none();
-    if style.eval && lossy {
-        for reason in &outcome.reasons {
-            eprintln!("netscript: {reason}");
-        }
+    // A run tells them as reasons of its verdict; `eval` has none.
+    if style.eval {
+        report.notes.iter().for_each(|note| eprintln!("netscript: {note}"));
     }
+    let outcome = &report.outcome;
     if !output.quiet && outcome.received > 0 {
         eprintln!("{}", loss::summary(outcome.captured, outcome.received, &outcome.loss));
     }

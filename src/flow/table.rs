@@ -192,7 +192,7 @@ impl Table {
             state.segment(side, tcp, frame.payload_length, time);
             let closed = state.is_closed();
             if entry.streams.is_some() {
-                let mut feed = Feed { id: FlowId(slot), entry, loss: &mut self.loss, observer };
+                let mut feed = Feed { id: FlowId(slot), entry, observer };
                 feed.segment(side, tcp, frame, time, &mut self.budget);
             }
             if closed {
@@ -234,7 +234,7 @@ impl Table {
             place.remove();
         }
         let end = entry.flow.end;
-        Feed { id: FlowId(slot), entry: &mut entry, loss: &mut self.loss, observer }.flush(end, &mut self.budget);
+        Feed { id: FlowId(slot), entry: &mut entry, observer }.flush(end, &mut self.budget);
         observer.event(FlowId(slot), &entry.flow, Event::Closed(why));
     }
 
@@ -316,7 +316,6 @@ impl Table {
 struct Feed<'a, O> {
     id: FlowId,
     entry: &'a mut Entry,
-    loss: &'a mut Loss,
     observer: &'a mut O,
 }
 
@@ -373,11 +372,7 @@ impl<O: Observer> Feed<'_, O> {
             }
             let event = match piece {
                 Piece::Data(bytes, time) => Event::Data(side, bytes, time),
-                Piece::Gap(bytes, time) => {
-                    self.loss.gaps += 1;
-                    self.loss.gap_bytes += bytes;
-                    Event::Gap(side, bytes, time)
-                }
+                Piece::Gap(bytes, time) => Event::Gap(side, bytes, time),
                 Piece::End(time) => Event::End(side, time),
             };
             interest = self.observer.event(self.id, &self.entry.flow, event);

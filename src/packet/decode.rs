@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::fragment::{Fragments, Key, Piece};
+use super::plain;
 use super::rest::{Rest, number};
 use super::{Frame, LinkType, Network, RawPacket, Reason, Stop, Transport, Tunnel, TunnelKind, Vlans};
 use crate::limits::{Limits, Loss};
@@ -32,9 +33,16 @@ impl Decoder {
     }
 
     /// Decodes a packet. Never fails: what cannot be decoded is in [`Frame::stop`].
-    // Small enough to become a part of the caller, which saves moving the frame there.
     #[inline]
     pub fn decode<'a>(&'a mut self, packet: &RawPacket<'a>) -> Frame<'a> {
+        match plain::decode(packet.link, packet.bytes) {
+            Some(frame) => frame,
+            None => self.decode_layers(packet),
+        }
+    }
+
+    /// Decodes a packet of any kind, header by header.
+    fn decode_layers<'a>(&'a mut self, packet: &RawPacket<'a>) -> Frame<'a> {
         let mut frame = Frame {
             vlans: Vlans::default(),
             tunnel: None,
@@ -45,15 +53,10 @@ impl Decoder {
             link_protocol: "",
             stop: None,
         };
-        self.decode_into(&mut frame, packet);
-        frame
-    }
-
-    fn decode_into<'a>(&'a mut self, frame: &mut Frame<'a>, packet: &RawPacket<'a>) {
         let captured = Rest::whole(packet.bytes, 0);
         let rest = Rest { length: captured.length.max(packet.length), ..captured };
         let mut walk = Walk {
-            frame,
+            frame: &mut frame,
             entering: None,
             tunnels: 0,
             extensions: 0,
@@ -69,6 +72,7 @@ impl Decoder {
         while let Ok(Some((layer, rest))) = step {
             step = walk.layer(layer, rest);
         }
+        frame
     }
 
     /// Gives up the datagrams that are still incomplete, at the end of the packets.

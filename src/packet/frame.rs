@@ -21,7 +21,7 @@ pub struct RawPacket<'a> {
 }
 
 /// A decoded packet. Borrows its payload from the packet, or from the decoder where fragments were put together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// VLAN tags of the innermost Ethernet header, outermost first.
     pub vlans: Vlans,

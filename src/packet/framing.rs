@@ -37,7 +37,7 @@ impl<'a> Walk<'_, 'a> {
     fn cooked(&mut self, hardware: u16, protocol: u16, data: Rest<'a>) -> Step<'a> {
         self.carries(data);
         match (hardware, protocol) {
-            (824, _) => self.no_ip("netlink", data),
+            (824, 0..=0xff) => self.no_ip("netlink", data),
             (_, 0x0001) => self.no_ip("ipx", data),
             (_, 0x0004) => Ok(Some((Layer::Llc, data))),
             (_, 0x000c..=0x000e) => self.no_ip("can", data),
@@ -100,5 +100,105 @@ fn ppp_name(protocol: u16) -> &'static str {
         0xc223 => "chap",
         0xc227 => "eap",
         _ => "ppp",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{assert_hello, decode, hello, hex, ipv6, join, stop, tcp};
+    use super::super::{LinkType, TunnelKind};
+
+    /// Decodes a header and the packet of `hello` behind it.
+    #[track_caller]
+    fn assert_hello_behind(link: LinkType, header: &str) {
+        assert_hello(&decode(link, &join(&[&hex(header), &hello()])));
+    }
+
+    #[test]
+    fn loopback_has_an_address_family_in_either_byte_order() {
+        for link in [LinkType::NULL, LinkType::LOOP] {
+            assert_hello_behind(link, "02000000");
+            assert_hello_behind(link, "00000002");
+            for family in [10, 23, 24, 28, 30_u32] {
+                for family in [family.to_be_bytes(), family.to_le_bytes()] {
+                    let bytes = join(&[&family, &ipv6(6, &tcp(b"hello"))]);
+                    let frame = decode(link, &bytes);
+                    assert_eq!((frame.payload, frame.stop), (&b"hello"[..], None), "{family:?}");
+                }
+            }
+            assert_eq!(stop(&decode(link, &hex("07000000"))), "loopback: address family 7 is not decoded at offset 0");
+            assert_eq!(
+                stop(&decode(link, &hex("0200"))),
+                "loopback: header needs 4 bytes, only 2 are there at offset 0"
+            );
+        }
+    }
+
+    #[test]
+    fn cooked_captures_have_an_ether_type() {
+        assert_hello_behind(LinkType::LINUX_SLL, "0000 0001 0006 0200000000010000 0800");
+        assert_hello_behind(LinkType::LINUX_SLL, "0000 fffe 0000 0000000000000000 0800");
+        assert_hello_behind(LinkType::LINUX_SLL2, "0800 0000 00000002 0001 00 06 0200000000010000");
+        let bytes = join(&[&hex("0000 0001 0006 0200000000010000 8100 0005 0800"), &hello()]);
+        assert_eq!(decode(LinkType::LINUX_SLL, &bytes).vlans.ids(), [5]);
+        for (header, name) in [
+            ("0000 0001 0006 0200000000010000 0806", "arp"),
+            ("0000 0338 0000 0000000000000000 0000", "netlink"),
+            ("0000 0118 0000 0000000000000000 000c", "can"),
+            ("0000 0001 0006 0200000000010000 0001", "ipx"),
+            ("0000 0001 0006 0200000000010000 0004 424203", "stp"),
+        ] {
+            let bytes = hex(header);
+            let frame = decode(LinkType::LINUX_SLL, &bytes);
+            assert_eq!((frame.link_protocol, frame.stop), (name, None));
+        }
+        let text = "Linux cooked capture: header needs 16 bytes, only 15 are there at offset 0";
+        assert_eq!(stop(&decode(LinkType::LINUX_SLL, &[0; 15])), text);
+        let text = "Linux cooked capture v2: header needs 20 bytes, only 19 are there at offset 0";
+        assert_eq!(stop(&decode(LinkType::LINUX_SLL2, &[0; 19])), text);
+    }
+
+    #[test]
+    fn ppp_comes_with_and_without_framing_and_compression() {
+        for link in [LinkType::PPP, LinkType::PPP_HDLC] {
+            for header in ["ff03 0021", "ff03 21", "0021", "21", "0f00 0800", "8f00 0800", "0281 00064140"] {
+                assert_hello_behind(link, header);
+            }
+            let bytes = join(&[&hex("57"), &ipv6(6, &tcp(b"hello"))]);
+            assert_eq!(decode(link, &bytes).payload, b"hello");
+            for (bytes, name) in [
+                ("ff03 c021 01010004", "lcp"),
+                ("8021 01010004", "ipcp"),
+                ("fd 0000", "ppp"),
+                ("8f00 8035 0000", "slarp"),
+            ] {
+                assert_eq!(decode(link, &hex(bytes)).link_protocol, name);
+            }
+            assert_eq!(stop(&decode(link, &hex("ff03"))), "PPP: header needs 1 bytes, only 0 are there at offset 2");
+            assert_eq!(stop(&decode(link, &hex("c0"))), "PPP: header needs 2 bytes, only 1 are there at offset 0");
+        }
+    }
+
+    #[test]
+    fn pppoe_is_a_tunnel_with_a_session() {
+        let session = join(&[&hex("1100 0007 002f 0021"), &hello(), &[0; 7]]);
+        for bytes in [join(&[&hex("020000000002 020000000001 8864"), &session]), session.clone()] {
+            let link = if bytes.len() == session.len() { LinkType::PPP_ETHER } else { LinkType::ETHERNET };
+            let frame = decode(link, &bytes);
+            assert_hello(&frame);
+            let tunnel = frame.tunnel.unwrap();
+            assert_eq!((tunnel.kind, tunnel.id, tunnel.outer), (TunnelKind::Pppoe, Some(7), None));
+        }
+        let bytes = hex("1100 0007 0006 c021 09010004 0000");
+        let control = decode(LinkType::PPP_ETHER, &bytes);
+        assert_eq!((control.link_protocol, control.payload), ("lcp", &bytes[8..12]));
+        assert_eq!(control.tunnel.unwrap().id, Some(7));
+        for (bytes, text) in [
+            ("2100 0007 0002 0021", "PPPoE: version and type 33 are not 17"),
+            ("1109 0007 0002 0021", "PPPoE: code 9 is not that of a session"),
+            ("1100 0007 00", "PPPoE: header needs 6 bytes, only 5 are there"),
+        ] {
+            assert_eq!(stop(&decode(LinkType::PPP_ETHER, &hex(bytes))), format!("{text} at offset 0"));
+        }
     }
 }

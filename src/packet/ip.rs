@@ -187,3 +187,195 @@ fn jumbo_length(header: &[u8]) -> Option<u32> {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{V6, assert_hello, decode, decode_cut, hello, hex, ipv4, ipv6, join, stop, tcp, udp};
+    use super::super::{Frame, LinkType, Transport, TunnelKind};
+
+    fn frame(bytes: &[u8]) -> Frame<'_> {
+        decode(LinkType::RAW, bytes)
+    }
+
+    /// `hello` with a byte changed.
+    fn changed(at: usize, value: u8) -> Vec<u8> {
+        let mut bytes = hello();
+        bytes[at] = value;
+        bytes
+    }
+
+    #[test]
+    fn every_number_of_raw_ip_begins_with_ip() {
+        for link in [12, 14, 101, 228] {
+            assert_hello(&decode(LinkType(link), &hello()));
+        }
+        for link in [12, 14, 101, 229] {
+            let bytes = ipv6(6, &tcp(b"hello"));
+            let frame = decode(LinkType(link), &bytes);
+            let network = frame.network.unwrap();
+            assert_eq!((network.src.to_string(), network.dst.to_string()), (V6.0.to_owned(), V6.1.to_owned()));
+            assert_eq!((network.ttl, network.protocol, frame.payload), (64, 6, &b"hello"[..]));
+        }
+        assert_eq!(stop(&decode(LinkType(229), &hello())), "IPv6: version 4 is not 6 at offset 0");
+        assert_eq!(stop(&decode(LinkType(228), &ipv6(6, &[]))), "IPv4: version 6 is not 4 at offset 0");
+        assert_eq!(stop(&frame(&[0x50])), "IP: version 5 is neither 4 nor 6 at offset 0");
+        assert_eq!(stop(&frame(&[])), "IP: header needs 1 bytes, only 0 are there at offset 0");
+    }
+
+    #[test]
+    fn an_unknown_link_type_is_all_payload() {
+        let frame = decode(LinkType(147), b"\x01\x02");
+        assert_eq!(stop(&frame), "link type 147 is not decoded at offset 0");
+        assert_eq!((frame.payload, frame.payload_length, frame.network), (&b"\x01\x02"[..], 2, None));
+    }
+
+    #[test]
+    fn lengths_of_ipv4_decide_what_is_payload() {
+        assert_hello(&frame(&join(&[&hello(), b"padding"])));
+        // Segmentation offload leaves the length empty.
+        assert_hello(&frame(&join(&[&changed(2, 0)[..3], &[0], &hello()[4..]])));
+        // More than the packet has: a tool cut it and did not say so.
+        let bytes = changed(3, 200);
+        assert_eq!(
+            (frame(&bytes).payload, frame(&bytes).payload_length, frame(&bytes).stop),
+            (&b"hello"[..], 160, None)
+        );
+        // Options are skipped.
+        let mut bytes = join(&[&hello()[..20], &hex("94040000 01010100"), &hello()[20..]]);
+        (bytes[0], bytes[3]) = (0x47, 53);
+        assert_hello(&frame(&bytes));
+    }
+
+    #[test]
+    fn wrong_ipv4_headers_say_what_is_wrong() {
+        for (bytes, text) in [
+            (changed(0, 0x44), "IPv4: header length 16 is less than 20"),
+            (changed(3, 19), "IPv4: total length 19 is less than the header length"),
+            (changed(0, 0x4f)[..45].to_vec(), "IPv4: header needs 60 bytes, only 45 are there"),
+            (hello()[..19].to_vec(), "IPv4: header needs 20 bytes, only 19 are there"),
+        ] {
+            let frame = frame(&bytes);
+            assert_eq!(stop(&frame), format!("{text} at offset 0"));
+            assert_eq!((frame.network, frame.payload), (None, &bytes[..]));
+        }
+        assert_eq!(
+            stop(&decode_cut(LinkType::RAW, &hello(), 19)),
+            "IPv4: header cut by the snapshot length at offset 0"
+        );
+        assert_eq!(stop(&frame(&ipv6(6, &[])[..39])), "IPv6: header needs 40 bytes, only 39 are there at offset 0");
+    }
+
+    #[test]
+    fn a_cut_packet_keeps_the_length_that_it_had() {
+        let bytes = hello();
+        let cut = decode_cut(LinkType::RAW, &bytes, 42);
+        assert_eq!((cut.payload, cut.payload_length, cut.stop), (&b"he"[..], 5, None));
+        let cut = decode_cut(LinkType::RAW, &bytes, 30);
+        assert_eq!(stop(&cut), "TCP: header cut by the snapshot length at offset 20");
+        assert_eq!((cut.payload, cut.payload_length, cut.transport), (&bytes[20..30], 25, Transport::None));
+        assert!(cut.network.is_some());
+    }
+
+    #[test]
+    fn ipv6_extension_headers_are_followed() {
+        let segment = tcp(b"hello");
+        for (first, headers) in [
+            (0, "0600 0502 0000 0100"),
+            (43, "0600 0000 00000000"),
+            (60, "0600 0104 00000000"),
+            (0, "2b00 0502 0000 0100  3c02 0401 00000000 20010db8000000000000000000000009  0600 0104 00000000"),
+            (51, "0604 0000 00000001 00000002 000000000000000000000000"),
+            // An atomic fragment.
+            (44, "0600 0000 00000001"),
+        ] {
+            let bytes = ipv6(first, &join(&[&hex(headers), &segment]));
+            let frame = frame(&bytes);
+            assert_eq!((frame.payload, stop(&frame)), (&b"hello"[..], String::new()), "{headers}");
+            let network = frame.network.unwrap();
+            assert_eq!((network.protocol, network.fragment), (6, false));
+        }
+    }
+
+    #[test]
+    fn an_authentication_header_is_followed_in_ipv4_too() {
+        let header = hex("0604 0000 00000001 00000002 000000000000000000000000");
+        assert_hello(&frame(&ipv4(51, &join(&[&header, &tcp(b"hello")]))));
+    }
+
+    #[test]
+    fn extension_headers_end_where_they_must() {
+        for (first, headers, text) in [
+            (0, "06", "IPv6 extension: header needs 2 bytes, only 1 are there at offset 40"),
+            (60, "0601 0104 00000000", "IPv6 extension: header needs 16 bytes, only 8 are there at offset 40"),
+            (44, "0600 0000 000000", "IPv6 fragment: header needs 8 bytes, only 7 are there at offset 40"),
+            (51, "0600 0000", "AH: header length 8 is less than 12 at offset 40"),
+        ] {
+            assert_eq!(stop(&frame(&ipv6(first, &hex(headers)))), text);
+        }
+        let chain = hex("3c00 0104 00000000").repeat(17);
+        assert_eq!(stop(&frame(&ipv6(60, &chain))), "more than 16 extension headers at offset 168");
+        let bytes = ipv6(59, b"rest");
+        assert_eq!((frame(&bytes).payload, frame(&bytes).stop), (&b"rest"[..], None));
+    }
+
+    #[test]
+    fn ipv6_without_a_length_is_a_jumbogram_or_not_segmented_yet() {
+        let segment = tcp(b"hello");
+        let zero_length = |next_header, data: &[u8]| {
+            let mut bytes = ipv6(next_header, data);
+            bytes[4..6].fill(0);
+            bytes
+        };
+        assert_eq!(frame(&zero_length(6, &segment)).payload, b"hello");
+        // 33 bytes: the extension header and the segment; what follows is padding.
+        let jumbo = zero_length(0, &join(&[&hex("0600 c204 00000021"), &segment, b"padding"]));
+        assert_eq!(frame(&jumbo).payload, b"hello");
+        let jumbo = zero_length(0, &join(&[&hex("0600 c204 00010021"), &segment]));
+        assert_eq!((frame(&jumbo).payload, frame(&jumbo).payload_length), (&b"hello"[..], 0x10005));
+        assert_eq!(frame(&zero_length(0, &join(&[&hex("0600 0104 00000000"), &segment]))).payload, b"hello");
+        assert_eq!(frame(&zero_length(59, b"padding")).payload, b"");
+    }
+
+    #[test]
+    fn ip_in_ip_is_a_tunnel() {
+        for (bytes, kind) in [
+            (ipv4(4, &hello()), TunnelKind::IpInIp),
+            (ipv6(4, &hello()), TunnelKind::IpInIp),
+            (ipv4(4, &ipv4(4, &hello())), TunnelKind::IpInIp),
+        ] {
+            let frame = frame(&bytes);
+            assert_hello(&frame);
+            let tunnel = frame.tunnel.unwrap();
+            assert_eq!((tunnel.kind, tunnel.id), (kind, None));
+            assert_eq!(tunnel.outer.unwrap().0.is_ipv4(), bytes[0] == 0x45);
+        }
+        for (bytes, kind) in [
+            (ipv4(41, &ipv6(17, &udp(1, 2, b"x"))), TunnelKind::SixInFour),
+            (ipv6(41, &ipv6(17, &udp(1, 2, b"x"))), TunnelKind::IpInIp),
+        ] {
+            let frame = frame(&bytes);
+            assert_eq!((frame.tunnel.unwrap().kind, frame.payload), (kind, &b"x"[..]));
+            assert!(frame.network.unwrap().src.is_ipv6());
+        }
+    }
+
+    #[test]
+    fn a_tunnel_without_a_packet_inside_is_the_outer_packet() {
+        let bytes = ipv4(4, &[0x44; 20]);
+        let frame = frame(&bytes);
+        assert_eq!(stop(&frame), "IPv4: header length 16 is less than 20 at offset 20");
+        assert_eq!((frame.network.unwrap().protocol, frame.tunnel, frame.payload), (4, None, &bytes[20..]));
+    }
+
+    #[test]
+    fn tunnels_are_followed_eight_deep() {
+        let mut bytes = hello();
+        for _ in 0..8 {
+            bytes = ipv4(4, &bytes);
+        }
+        assert_hello(&frame(&bytes));
+        let bytes = ipv4(4, &bytes);
+        assert_eq!(stop(&frame(&bytes)), "more than 8 tunnels inside each other at offset 180");
+        assert_eq!(frame(&bytes).payload, &bytes[180..]);
+    }
+}

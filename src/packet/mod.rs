@@ -10,8 +10,11 @@ mod frame;
 mod framing;
 mod ip;
 mod link;
+mod plain;
 mod record;
 mod rest;
+#[cfg(test)]
+mod sample;
 mod stop;
 mod transport;
 mod tunnel;

@@ -88,11 +88,17 @@ pub fn mask_secret(secret: &str) -> String {
 #[must_use]
 pub fn mask_text(bytes: &[u8]) -> Cow<'_, [u8]> {
     let Some((kept, line)) = split_first_line(bytes) else {
-        return SECRETS.replace_all(bytes, Mask);
+        return mask_whole_text(bytes);
     };
     let mut text = [&bytes[..kept], MASK.as_bytes()].concat();
     text.extend_from_slice(&SECRETS.replace_all(&bytes[line..], Mask));
     Cow::Owned(text)
+}
+
+/// The same for a text that is there from its beginning, so that its first line is not taken for the rest of a field.
+#[must_use]
+pub fn mask_whole_text(bytes: &[u8]) -> Cow<'_, [u8]> {
+    SECRETS.replace_all(bytes, Mask)
 }
 
 /// Every secret that can be recognised, in one pass.

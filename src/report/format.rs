@@ -36,7 +36,7 @@ pub struct Style {
     pub width: Option<usize>,
     /// Whether this is `eval`, which gives its rows and values alone: no `record` key in JSON, no verdict.
     pub eval: bool,
-    /// What ran: the name of the script.
+    /// What ran: the name of the script; may be empty.
     pub title: String,
     /// What it looked at: `incident.pcap`, `eth0`; may be empty.
     pub source: String,

@@ -65,7 +65,8 @@ struct Visible;
 impl Formatter for Visible {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, to: &mut W, fragment: &str) -> io::Result<()> {
         let hides = |c: char| c.is_control() || is_hidden(c);
-        if fragment.bytes().all(|b| b.is_ascii() && b != 0x7f) || !fragment.contains(hides) {
+        let plain = fragment.is_ascii() && memchr::memchr(0x7f, fragment.as_bytes()).is_none();
+        if plain || !fragment.contains(hides) {
             return to.write_all(fragment.as_bytes());
         }
         for c in fragment.chars() {
@@ -184,6 +185,10 @@ impl Serialize for Item<'_> {
 }
 
 impl Renderer for Json {
+    fn shows_all_fields(&self) -> bool {
+        true
+    }
+
     fn text(&mut self, text: &str) -> io::Result<()> {
         self.said("text", text)
     }
@@ -391,7 +396,10 @@ mod tests {
     #[test]
     fn the_type_wins_over_a_field_of_the_same_name() {
         let award: Row = std::sync::Arc::new(Award);
-        assert_eq!(run(|to| table(to, &[], &[award.clone()])), "{\"record\":\"award\",\"record_\":\"fastest\"}\n");
+        assert_eq!(
+            run(|to| table(to, &[], std::slice::from_ref(&award))),
+            "{\"record\":\"award\",\"record_\":\"fastest\"}\n"
+        );
         assert_eq!(eval(|to| table(to, &[], &[award])), "{\"record\":\"fastest\"}\n");
     }
 

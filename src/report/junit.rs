@@ -180,7 +180,8 @@ impl Renderer for Junit {
                 self.add("verdict", &trouble("error", kind, &message, &details));
             }
         }
-        self.say(|pen| pen.verdict(outcome));
+        let findings = self.findings;
+        self.say(|pen| pen.verdict(outcome, findings));
         if self.cut {
             self.said.push_str("(and more, which is left out here)\n");
         }
@@ -197,5 +198,95 @@ impl Renderer for Junit {
         );
         self.out.put(xml.as_bytes())?;
         self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Loss;
+    use crate::report::Format;
+    use crate::report::sample::{Exchange, exchange, finding, outcome, rendered, table};
+
+    fn run(tell: impl FnOnce(&mut dyn Renderer) -> io::Result<()>) -> String {
+        rendered(Format::Junit, Style { title: "token-hunt".to_owned(), ..Style::default() }, tell)
+    }
+
+    #[test]
+    fn findings_fail_and_checks_pass() {
+        let output = run(|to| {
+            to.text("printed")?;
+            to.pass("no password in the clear")?;
+            to.finding(&finding(vec![Value::from("seen"), Value::Integer(7)]))?;
+            table(to, &["path", "status"], &[exchange(0)])?;
+            to.finish(&outcome(Verdict::Finding))
+        });
+        assert_eq!(
+            output,
+            r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites tests="2" failures="1" errors="0">
+  <testsuite name="token-hunt" tests="2" failures="1" errors="0" skipped="0">
+    <testcase classname="token-hunt" name="no password in the clear"/>
+    <testcase classname="token-hunt" name="expired-credential: 192.0.2.1">
+      <failure type="high" message="192.0.2.1 still sends a rejected credential">seen
+7
+</failure>
+    </testcase>
+    <system-out>printed
+path       status
+/orders/0     401
+
+FINDING  1 finding
+</system-out>
+  </testsuite>
+</testsuites>
+"#
+        );
+    }
+
+    #[test]
+    fn only_a_clean_verdict_is_green() {
+        let clean = run(|to| to.finish(&outcome(Verdict::Clean)));
+        assert!(clean.contains(r#"tests="1" failures="0" errors="0""#), "{clean}");
+        assert!(clean.contains(r#"<testcase classname="token-hunt" name="verdict"/>"#), "{clean}");
+        let reasons = vec!["1 gap, 9 bytes of TCP payload missing".to_owned(), "late".to_owned()];
+        let loss = Loss { gaps: 1, gap_bytes: 9, ..Loss::default() };
+        let inconclusive = run(|to| to.finish(&Outcome { reasons, loss, ..outcome(Verdict::Inconclusive) }));
+        assert!(inconclusive.contains(r#"tests="1" failures="0" errors="1""#), "{inconclusive}");
+        assert!(
+            inconclusive.contains(
+                "<error type=\"inconclusive\" message=\"1 gap, 9 bytes of TCP payload missing; late\">\
+                 18,211 packets captured, 18,211 received, 0 dropped; 1 gap, 9 bytes of TCP payload missing\n</error>"
+            ),
+            "{inconclusive}"
+        );
+        let error = run(|to| to.finish(&outcome(Verdict::Error)));
+        assert!(error.contains("<error type=\"error\" message=\"could not run\">"), "{error}");
+        let untold = run(|to| to.finish(&outcome(Verdict::Finding)));
+        assert!(untold.contains("<failure type=\"finding\""), "{untold}");
+    }
+
+    #[test]
+    fn nothing_that_was_on_the_wire_breaks_the_xml() {
+        let output = run(|to| {
+            let evidence = vec![Value::Record(Exchange::hostile().row())];
+            to.finding(&Finding { subject: "\"><x>&\u{1}\u{fffe}\n".to_owned(), ..finding(evidence) })?;
+            to.finish(&outcome(Verdict::Finding))
+        });
+        assert!(output.contains(r#"name="expired-credential: &quot;&gt;&lt;x&gt;&amp;\x01\u{fffe}\n""#), "{output}");
+        assert!(output.contains("&lt;script&gt;alert(1)&lt;/script&gt;\\n,&quot;@team&quot;&amp;]]&gt;"), "{output}");
+        assert!(!output.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{fffe}' || c == '\u{202e}'));
+    }
+
+    #[test]
+    fn what_is_printed_without_end_is_cut_with_a_note() {
+        let output = run(|to| {
+            for _ in 0..2000 {
+                to.text(&"x".repeat(900))?;
+            }
+            to.finish(&outcome(Verdict::Clean))
+        });
+        assert!(output.len() < SAID + 10_000);
+        assert!(output.contains("(and more, which is left out here)\n</system-out>"));
     }
 }

@@ -262,7 +262,7 @@ impl Renderer for Markdown {
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         self.findings += 1;
         self.begin(Last::Other);
-        let _ = write!(self.text, "### {}: ", finding.severity);
+        let _ = write!(self.text, "### {}: ", finding.severity.as_str().to_uppercase());
         prose(&mut self.text, &finding.title);
         self.text.push_str("\n\n");
         code(&mut self.text, &finding.id);
@@ -307,7 +307,7 @@ impl Renderer for Markdown {
         }
         self.begin(Last::Other);
         let words = outcome.verdict.in_words(self.findings);
-        let _ = writeln!(self.text, "**Verdict: {}**, {words}", outcome.verdict);
+        let _ = writeln!(self.text, "**{}**: {words}", outcome.verdict.as_str().to_uppercase());
         for reason in &outcome.reasons {
             self.begin(Last::List);
             self.text.push_str("- ");
@@ -317,5 +317,136 @@ impl Renderer for Markdown {
         self.begin(Last::Other);
         let _ = writeln!(self.text, "{}", loss::summary(outcome.captured, outcome.received, &outcome.loss));
         self.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::{Exchange, exchange, finding, hop, outcome, rendered, statuses, table};
+    use crate::report::{Format, Severity, Verdict};
+
+    fn eval(tell: impl FnOnce(&mut dyn Renderer) -> io::Result<()>) -> String {
+        rendered(Format::Markdown, Style { eval: true, ..Style::default() }, tell)
+    }
+
+    #[test]
+    fn rows_become_a_table_with_numbers_on_the_right() {
+        assert_eq!(
+            eval(|to| table(
+                to,
+                &["time", "method", "path", "status", "credential.scheme"],
+                &[exchange(0), exchange(1)]
+            )),
+            "| time | method | path | status | credential.scheme |\n\
+             | --- | --- | --- | ---: | --- |\n\
+             | 2026-11-20 17:02:00.123456Z | GET | `/orders/0` | 401 | Bearer |\n\
+             | 2026-11-20 17:02:01.123456Z | POST | `/orders/1` | 200 | Bearer |\n"
+        );
+        assert_eq!(eval(|to| table(to, &[], &[])), "(no rows)\n");
+    }
+
+    #[test]
+    fn nothing_that_was_on_the_wire_has_a_meaning() {
+        assert_eq!(
+            eval(|to| table(to, &["host", "path"], &[Exchange::hostile().row()])),
+            "| host | path |\n| --- | --- |\n\
+             | <code>&#92;x1b&#91;2Jevil&#92;u&#123;202e&#125;moc</code> \
+             | <code>&#47;a&#124;b&#96;c&#96;&#60;script&#62;alert&#40;1&#41;&#60;&#47;script&#62;&#92;n&#44;&#34;&#64;team\
+             &#34;&#38;&#93;&#93;&#62;</code> |\n"
+        );
+        let title = "@team see #12, [x](http://evil.example) <b> **bold** www.evil.example\n# head | a_b";
+        let output = eval(|to| to.note(title));
+        assert_eq!(
+            output,
+            "- **note** @<!-- -->team see #<!-- -->12, \\[x\\](http&#58;//evil.example) \\<b\\> \\*\\*bold\\*\\* \
+             www&#46;evil.example #<!-- --> head \\| a\\_b\n"
+        );
+        assert_eq!(eval(|to| to.text("```\n<script>\n\n\tx\x1b")), "    ```\n    <script>\n    \n        x\\x1b\n");
+    }
+
+    #[test]
+    fn a_run_is_a_comment_that_can_be_posted() {
+        let style =
+            Style { title: "expired-token-hunt".to_owned(), source: "incident.pcap".to_owned(), ..Style::default() };
+        let output = rendered(Format::Markdown, style, |to| {
+            to.text("one")?;
+            to.text("two")?;
+            to.begin_table(&["path".to_owned()])?;
+            to.row(&exchange(0))?;
+            to.finding(&finding(vec![Value::Record(hop(1)), Value::from("x.y")]))?;
+            to.row(&exchange(1))?;
+            to.end_table()?;
+            to.chart(&statuses())?;
+            to.finding(&Finding { severity: Severity::Low, ..finding((0..12).map(Value::Integer).collect()) })?;
+            to.pass("all well")?;
+            to.finish(&Outcome { reasons: vec!["1 gap".to_owned()], ..outcome(Verdict::Finding) })
+        });
+        assert_eq!(
+            output,
+            "## expired-token-hunt
+
+`incident.pcap`
+
+    one
+    two
+
+| path |
+| --- |
+| `/orders/0` |
+
+### HIGH: 192.0.2.1 still sends a rejected credential
+
+`expired-credential`: `192.0.2.1`
+
+| ttl | address | rtts |
+| ---: | --- | --- |
+| 1 | `192.0.2.101` | `1.5ms, 2ms` |
+
+- `x.y`
+
+| path |
+| --- |
+| `/orders/1` |
+
+    responses by status (responses)
+    200  ████████████████████████████████████████████████████████████████████  1,204
+    401  █████████████████                                                       301
+    500  ▏                                                                         1
+
+### LOW: 192.0.2.1 still sends a rejected credential
+
+`expired-credential`: `192.0.2.1`
+
+- 0
+- 1
+- 2
+- 3
+- 4
+- 5
+- 6
+- 7
+- 8
+- 9
+
+and 2 more
+
+- **pass** all well
+
+**FINDING**: 2 findings
+
+- 1 gap
+
+18,211 packets captured, 18,211 received, 0 dropped
+"
+        );
+    }
+
+    #[test]
+    fn a_record_is_a_table_of_its_fields() {
+        assert_eq!(
+            eval(|to| to.value(&Value::Record(hop(2)))),
+            "| field | value |\n| --- | --- |\n| ttl | 2 |\n| rtts | `1.5ms, 2ms` |\n"
+        );
     }
 }

@@ -10,7 +10,8 @@ use crate::record::{Row, Value};
 /// A table is begun, gets its rows one by one as they come, and is ended; everything else is one call, and may come
 /// while a table is open (a script that prints while its rows flow).
 ///
-/// What is said may be held back until [`flush`](Self::flush) or [`finish`](Self::finish). Every call gives the error
+/// What is said may be held back until [`flush`](Self::flush) or [`finish`](Self::finish); a page and test results are
+/// written as a whole at the end, so finish also after an error, with its verdict. Every call gives the error
 /// of writing it, a broken pipe included; whoever calls decides what that means.
 pub trait Renderer: Send {
     /// Whether a table without columns shows all fields, and not the main ones only.
@@ -57,7 +58,11 @@ impl Tee {
     }
 
     fn each(&mut self, mut tell: impl FnMut(&mut dyn Renderer) -> io::Result<()>) -> io::Result<()> {
-        self.0.iter_mut().fold(Ok(()), |so_far, renderer| so_far.and(tell(renderer.as_mut())))
+        let mut all = Ok(());
+        for renderer in &mut self.0 {
+            all = all.and(tell(renderer.as_mut()));
+        }
+        all
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Form {
 pub(super) enum TimeForm {
     /// `2026-11-20T17:02:00.123456789Z`.
     Exact,
-    /// `2026-11-20 17:02:00.123456`, with so many decimals.
+    /// `2026-11-20 17:02:00.123456Z`, with so many decimals.
     Date(usize),
     /// `17:02:00.123456`, with so many decimals; the day is said elsewhere. A time of another day is written
     /// `11-21 00:01:02`.
@@ -31,8 +31,6 @@ pub(super) enum TimeForm {
 }
 
 impl Form {
-    /// All that is known: what a program may read, too.
-    pub(super) const EXACT: Self = Self { eased: false, time: TimeForm::Exact };
     /// For a page that is wide enough.
     pub(super) const PAGE: Self = Self { eased: true, time: TimeForm::Date(6) };
 }
@@ -53,23 +51,24 @@ fn calendar(time: Time) -> jiff::civil::DateTime {
 }
 
 fn write_time(to: &mut dyn Write, time: Time, form: TimeForm) -> fmt::Result {
-    let (decimals, prefix) = match form {
+    let (date, decimals, zone) = match form {
         TimeForm::Exact => return write!(to, "{time}"),
-        TimeForm::Date(decimals) => (decimals, "%Y-%m-%d "),
-        TimeForm::Clock(said, decimals) if said == day(time) => (decimals, ""),
-        TimeForm::Clock(..) => (0, "%m-%d "),
+        TimeForm::Date(decimals) => ("%Y-%m-%d ", decimals, "Z"),
+        TimeForm::Clock(said, decimals) if said == day(time) => ("", decimals, ""),
+        TimeForm::Clock(..) => ("%m-%d ", 0, ""),
     };
-    if !prefix.is_empty() {
-        write!(to, "{}", calendar(time).strftime(prefix))?;
+    if !date.is_empty() {
+        write!(to, "{}", calendar(time).strftime(date))?;
     }
     let nanos = time.as_nanos().rem_euclid(DAY);
     let (seconds, nanos) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
     write!(to, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
     match decimals {
-        0 => Ok(()),
-        1..=3 => write!(to, ".{:03}", nanos / 1_000_000),
-        _ => write!(to, ".{:06}", nanos / 1000),
+        0 => {}
+        1..=3 => write!(to, ".{:03}", nanos / 1_000_000)?,
+        _ => write!(to, ".{:06}", nanos / 1000)?,
     }
+    to.write_str(zone)
 }
 
 /// Writes a value on one line, if it has no line breaks of its own. The unit is that of its field.
@@ -111,8 +110,8 @@ mod tests {
         assert_eq!(date(today), "2026-11-20");
         for (form, text) in [
             (TimeForm::Exact, "2026-11-20T17:02:00.123456789Z"),
-            (TimeForm::Date(6), "2026-11-20 17:02:00.123456"),
-            (TimeForm::Date(0), "2026-11-20 17:02:00"),
+            (TimeForm::Date(6), "2026-11-20 17:02:00.123456Z"),
+            (TimeForm::Date(0), "2026-11-20 17:02:00Z"),
             (TimeForm::Clock(today, 6), "17:02:00.123456"),
             (TimeForm::Clock(today, 3), "17:02:00.123"),
             (TimeForm::Clock(today - 1, 6), "11-20 17:02:00"),
@@ -124,9 +123,9 @@ mod tests {
     #[test]
     fn times_before_the_epoch_and_at_the_ends_are_written() {
         for (nanos, text) in [
-            (-1, "1969-12-31 23:59:59.999999"),
-            (i64::MIN, "1677-09-21 00:12:43.145224"),
-            (i64::MAX, "2262-04-11 23:47:16.854775"),
+            (-1, "1969-12-31 23:59:59.999999Z"),
+            (i64::MIN, "1677-09-21 00:12:43.145224Z"),
+            (i64::MAX, "2262-04-11 23:47:16.854775Z"),
         ] {
             assert_eq!(written(&Value::Time(Time::from_nanos(nanos)), "", Form::PAGE), text);
         }
@@ -134,11 +133,12 @@ mod tests {
 
     #[test]
     fn only_numbers_with_a_unit_get_commas() {
+        let exact = Form { eased: false, time: TimeForm::Exact };
         assert_eq!(written(&Value::Integer(51_234), "", Form::PAGE), "51234");
         assert_eq!(written(&Value::Integer(51_234), "bytes", Form::PAGE), "51,234");
-        assert_eq!(written(&Value::Integer(51_234), "bytes", Form::EXACT), "51234");
+        assert_eq!(written(&Value::Integer(51_234), "bytes", exact), "51234");
         let list = Value::List(vec![Value::Integer(1000), Value::Duration(Duration::from_nanos(1_500_000))]);
         assert_eq!(written(&list, "bytes", Form::PAGE), "1,000, 1.5ms");
-        assert_eq!(written(&Value::Float(0.1 + 0.2), "", Form::EXACT), "0.30000000000000004");
+        assert_eq!(written(&Value::Float(0.1 + 0.2), "", exact), "0.30000000000000004");
     }
 }

@@ -95,7 +95,9 @@ pub fn script(script: &Script) -> String {
     }
     if !header.examples.is_empty() {
         text.push_str("\nExamples:\n");
-        header.examples.iter().for_each(|example| drop(writeln!(text, "  {example}")));
+        for example in &header.examples {
+            let _ = writeln!(text, "  {example}");
+        }
     }
     let _ = writeln!(text, "\nFrom: {}", script.origin);
     text

@@ -134,10 +134,6 @@ impl Path {
         Self { names: path.split('.').map(str::to_owned).collect(), place: Cell::new(None) }
     }
 
-    pub(crate) fn text(&self) -> String {
-        self.names.join(".")
-    }
-
     /// The value at the end of the path; a record or map on the way that is not there gives none.
     pub(crate) fn value<'a>(&self, row: &'a Row) -> Result<Value<'a>, Box<EvalAltResult>> {
         let kind: *const Kind = row.kind();

@@ -123,6 +123,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The value of its last expression; a stream is read and shown instead.
     pub value: Value<'static>,
+    /// Why inputs ended early.
+    pub notes: Vec<String>,
     /// Why it did not run to its end.
     pub failure: Option<Failure>,
 }
@@ -217,7 +219,7 @@ impl Report {
             received: 0,
             loss: crate::limits::Loss::default(),
         };
-        Self { outcome, findings: Vec::new(), value: Value::None, failure: Some(failure) }
+        Self { outcome, findings: Vec::new(), value: Value::None, notes: Vec::new(), failure: Some(failure) }
     }
 }
 
@@ -289,8 +291,8 @@ impl Host {
         // Output that nobody reads any more has no end to write.
         let _ = self.context.out.borrow_mut().finish(&outcome);
         *self.context.out.borrow_mut() = Box::new(Discard);
-        let findings = std::mem::take(&mut self.context.ledger.borrow_mut().findings);
-        Report { outcome, findings, value, failure }
+        let ledger = self.context.ledger.take();
+        Report { outcome, findings: ledger.findings, value, notes: ledger.notes, failure }
     }
 
     /// Checks everything that can be checked before anything is opened.

@@ -46,6 +46,8 @@ struct Derived {
     fields: Fields,
     /// What its rows have to pass before they are kept.
     filters: Vec<FnPtr>,
+    /// Whether its own rows are wanted: not if others are derived from it and nothing else is done with it.
+    wanted: bool,
     /// Gone when the script dropped the stream: nobody will take its rows.
     alive: Weak<()>,
     rows: VecDeque<Row>,
@@ -82,25 +84,33 @@ impl Capture {
     /// Adds a stream of rows of that noun.
     pub(crate) fn derive(capture: &Rc<RefCell<Self>>, noun: &'static Noun) -> Result<Tap, Box<EvalAltResult>> {
         let mut this = capture.borrow_mut();
-        if !matches!(this.state, State::Planned) {
-            return Err(thrown(
-                ErrorKind::Usage,
-                format!(
-                    "this capture has been read already; derive {}() from it before the first of its streams is read",
-                    noun.name
-                ),
-            ));
-        }
+        this.still_planned(noun)?;
         let alive = Rc::new(());
         let weak = Rc::downgrade(&alive);
         this.streams.push(Derived {
             noun,
             fields: Fields::All,
             filters: Vec::new(),
+            wanted: true,
             alive: weak,
             rows: VecDeque::new(),
         });
         Ok(Tap { capture: capture.clone(), index: this.streams.len() - 1, _alive: alive })
+    }
+
+    /// Nothing can be added to a capture once it is being read.
+    fn still_planned(&self, noun: &Noun) -> Result<(), Box<EvalAltResult>> {
+        if matches!(self.state, State::Planned) {
+            return Ok(());
+        }
+        Err(thrown(
+            ErrorKind::Usage,
+            format!(
+                "this capture has been read already; ask for all its streams ({}() too) before the first of them is \
+                 read, or capture again",
+                noun.name
+            ),
+        ))
     }
 
     /// Opens the source, with a stage for each stream that is still wanted.
@@ -124,7 +134,7 @@ impl Capture {
             filter.prepare(interface.link).map_err(|error| filter_error(&error))?;
         }
         let mut wanted: Vec<(&'static Noun, Fields)> = Vec::new();
-        for stream in &self.streams {
+        for stream in self.streams.iter().filter(|stream| stream.wanted) {
             match wanted.iter_mut().find(|(noun, _)| std::ptr::eq(*noun, stream.noun)) {
                 Some((_, fields)) => fields.add(stream.fields.clone()),
                 None => wanted.push((stream.noun, stream.fields.clone())),
@@ -159,7 +169,7 @@ impl Capture {
                     .streams
                     .iter_mut()
                     .enumerate()
-                    .filter(|(_, stream)| std::ptr::eq(stream.noun, *noun) && stream.alive.strong_count() > 0);
+                    .filter(|(_, stream)| std::ptr::eq(stream.noun, *noun) && stream.wanted && stream.alive.strong_count() > 0);
                 let mut rows = reading.pipeline.take_rows(stage);
                 let last = readers.next_back();
                 for (i, reader) in readers {
@@ -234,14 +244,31 @@ impl Reading {
 }
 
 impl Tap {
+    /// A stream of other rows of the same capture. This one is not kept for later unless something is done with it.
+    pub(crate) fn derive(&self, noun: &'static Noun) -> Result<Self, Box<EvalAltResult>> {
+        let derived = Capture::derive(&self.capture, noun)?;
+        self.capture.borrow_mut().streams[self.index].wanted = false;
+        Ok(derived)
+    }
+
     /// Says which fields will be read, before the first row is.
-    pub(crate) fn want(&self, fields: Fields) {
-        self.capture.borrow_mut().streams[self.index].fields = fields;
+    pub(crate) fn want(&self, fields: Fields) -> Result<(), Box<EvalAltResult>> {
+        let mut capture = self.capture.borrow_mut();
+        let noun = capture.streams[self.index].noun;
+        if !capture.streams[self.index].wanted {
+            capture.still_planned(noun)?;
+        }
+        let stream = &mut capture.streams[self.index];
+        stream.wanted = true;
+        stream.fields = fields;
+        Ok(())
     }
 
     /// Adds a condition that rows have to pass before they are kept.
     pub(crate) fn filter_by(&self, closure: FnPtr) {
-        self.capture.borrow_mut().streams[self.index].filters.push(closure);
+        let stream = &mut self.capture.borrow_mut().streams[self.index];
+        stream.filters.push(closure);
+        stream.wanted = true;
     }
 
     /// What its rows are.

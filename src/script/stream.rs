@@ -10,7 +10,7 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult};
 use super::context::Context;
 use super::error::{ErrorKind, thrown};
 use super::plan::{Caller, Fields, Item, Step, encode, fields_read};
-use super::source::{Capture, Noun, Tap};
+use super::source::{Noun, Tap};
 use crate::limits::Loss;
 use crate::record::{Kind, Row};
 
@@ -85,7 +85,7 @@ impl Stream {
         let state = self.0.borrow();
         match &*state {
             State::Planned(Plan { source: RowSource::Capture(tap), steps }) if steps.is_empty() => {
-                Ok(Self::new(RowSource::Capture(Capture::derive(&tap.capture, noun)?)))
+                Ok(Self::new(RowSource::Capture(tap.derive(noun)?)))
             }
             State::Planned(_) => Err(thrown(
                 ErrorKind::Usage,
@@ -139,9 +139,9 @@ impl Plan {
     }
 
     /// Begins to read; `then` is what will be read of the rows that it gives.
-    pub(crate) fn run(self, then: Fields, context: &Context) -> Run {
+    pub(crate) fn run(self, then: Fields, context: &Context) -> Result<Run, Box<EvalAltResult>> {
         if let RowSource::Capture(tap) = &self.source {
-            tap.want(self.fields(then, context));
+            tap.want(self.fields(then, context))?;
         }
         let from_capture = matches!(self.source, RowSource::Capture(_));
         let steps = self.steps.into_iter().skip_while(|step| from_capture && matches!(step, Step::Filter(_)));
@@ -151,7 +151,7 @@ impl Plan {
             Step::Take(rows) => Running::Take(rows),
             Step::Distinct(key) => Running::Distinct(key, HashSet::new()),
         });
-        Run { source: self.source, steps: steps.collect(), buffer: Vec::new(), ended: false }
+        Ok(Run { source: self.source, steps: steps.collect(), buffer: Vec::new(), ended: false })
     }
 }
 
@@ -245,8 +245,8 @@ pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
     let mut module = rhai::Module::new();
     module.set_iter_result(TypeId::of::<Stream>(), move |stream| {
         let plan = stream.cast::<Stream>().consume("for");
-        let (run, error) = match plan {
-            Ok(plan) => (Some(plan.run(Fields::All, &context)), None),
+        let (run, error) = match plan.and_then(|plan| plan.run(context.kept_fields(), &context)) {
+            Ok(run) => (Some(run), None),
             Err(error) => (None, Some(error)),
         };
         Box::new(Rows { run, context: context.clone(), error })

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use netscript::limits::Limits;
-use netscript::packet::{Decoder, Frame, LinkType, RawPacket, Transport};
-use netscript::record::Time;
+use netscript::packet::{Decoder, Frame, Transport};
+
+use crate::packets::{captures, packets};
 
 /// Where netscript rightly differs from tshark 4.0: capture, packets, field, and why.
 const DIFFERENCES: &[(&str, &[u64], &str, &str)] = &[];
@@ -24,8 +25,7 @@ fn frames_are_what_tshark_says() {
         let mut decoder = Decoder::new(&Limits::default());
         assert_eq!(packets.len(), expected.len(), "{name}");
         for ((number, packet), expected) in (1..).zip(&packets).zip(&expected) {
-            let packet = packet.raw();
-            for (field, actual) in fields(&decoder.decode(&packet)) {
+            for (field, actual) in fields(&decoder.decode(&packet.raw())) {
                 compared += 1;
                 let expected = expected.get(field).cloned().unwrap_or_default();
                 let is_listed = DIFFERENCES
@@ -132,122 +132,4 @@ fn tshark(file: &Path) -> Vec<BTreeMap<&'static str, String>> {
         packets.push(packet);
     }
     packets
-}
-
-/// The capture files of this folder, in order.
-fn captures() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures/data");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "pcap" || extension == "pcapng"))
-        .collect();
-    files.sort();
-    assert!(files.len() >= 40);
-    files
-}
-
-/// A packet of a capture file.
-struct Captured {
-    nanos: i64,
-    length: u32,
-    link: u16,
-    interface: u32,
-    bytes: Vec<u8>,
-}
-
-impl Captured {
-    fn raw(&self) -> RawPacket<'_> {
-        RawPacket {
-            time: Time::from_nanos(self.nanos),
-            length: self.length,
-            link: LinkType(self.link),
-            interface: self.interface,
-            bytes: &self.bytes,
-        }
-    }
-}
-
-/// The packets of a pcap or pcapng file, up to where it is cut. Independent of the reader of the library on purpose.
-fn packets(file: &[u8]) -> Vec<Captured> {
-    let magic = file.first_chunk().map(|magic| u32::from_le_bytes(*magic));
-    match magic {
-        Some(0x0a0d_0d0a) => pcapng(file).0,
-        _ => pcap(file).0,
-    }
-}
-
-/// Reads numbers in the byte order of a file.
-struct Numbers<'a>(&'a [u8], bool);
-
-impl Numbers<'_> {
-    fn u32(&self, at: usize) -> Option<u32> {
-        let bytes = *self.0.get(at..)?.first_chunk()?;
-        Some(if self.1 { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
-    }
-
-    fn u16(&self, at: usize) -> Option<u16> {
-        let bytes = *self.0.get(at..)?.first_chunk()?;
-        Some(if self.1 { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
-    }
-}
-
-fn pcap(file: &[u8]) -> (Vec<Captured>, Option<()>) {
-    let mut packets = Vec::new();
-    let mut read = || {
-        let is_big_endian = file.first()? & 0xf0 == 0xa0;
-        let numbers = Numbers(file, is_big_endian);
-        if numbers.u16(4)? != 2 {
-            return None;
-        }
-        let unit = if numbers.u32(0)? == 0xa1b2_3c4d { 1 } else { 1000 };
-        let link = if is_big_endian { numbers.u16(22)? } else { numbers.u16(20)? };
-        let mut at = 24;
-        loop {
-            let length = usize::try_from(numbers.u32(at + 8)?).ok()?;
-            packets.push(Captured {
-                nanos: i64::from(numbers.u32(at)?) * 1_000_000_000 + i64::from(numbers.u32(at + 4)?) * unit,
-                length: numbers.u32(at + 12)?,
-                link,
-                interface: 0,
-                bytes: file.get(at + 16..at + 16 + length)?.to_vec(),
-            });
-            at += 16 + length;
-        }
-    };
-    let end = read();
-    (packets, end)
-}
-
-fn pcapng(file: &[u8]) -> (Vec<Captured>, Option<()>) {
-    let mut packets = Vec::new();
-    let mut read = || {
-        let (mut at, mut is_big_endian, mut links) = (0, false, Vec::new());
-        loop {
-            if file.get(at..at + 4)? == [0x0a, 0x0d, 0x0d, 0x0a] {
-                is_big_endian = file.get(at + 8..at + 12)? == [0x1a, 0x2b, 0x3c, 0x4d];
-                links.clear();
-            }
-            let numbers = Numbers(file, is_big_endian);
-            let (kind, length) = (numbers.u32(at)?, usize::try_from(numbers.u32(at + 4)?).ok()?);
-            let mut packet = |interface: u32, nanos, captured, length, data: usize| {
-                let link = *links.get(usize::try_from(interface).ok()?)?;
-                let bytes = file.get(data..data + usize::try_from(captured).ok()?)?.to_vec();
-                packets.push(Captured { nanos, length, link, interface, bytes });
-                Some(())
-            };
-            match kind {
-                1 => links.push(numbers.u16(at + 8)?),
-                3 => packet(0, 0, numbers.u32(at + 8)?.min(numbers.u32(at + 4)? - 16), numbers.u32(at + 8)?, at + 12)?,
-                6 => {
-                    let time = i64::from(numbers.u32(at + 12)?) << 32 | i64::from(numbers.u32(at + 16)?);
-                    packet(numbers.u32(at + 8)?, time, numbers.u32(at + 20)?, numbers.u32(at + 24)?, at + 28)?;
-                }
-                _ => {}
-            }
-            at += length;
-        }
-    };
-    let end = read();
-    (packets, end)
 }

@@ -1,6 +1,5 @@
 //! HTTP exchanges out of conversations.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Connection, Context, HttpExchange, Settings};
@@ -13,67 +12,76 @@ use crate::record::Row;
 pub struct Exchanges {
     settings: Settings,
     /// By conversation, once it has payload.
-    connections: Vec<Option<Box<Connection>>>,
+    conversations: Vec<Option<Box<Conversation>>>,
     loss: Loss,
     complete: Vec<HttpExchange>,
+}
+
+#[derive(Debug)]
+struct Conversation {
+    connection: Connection,
+    /// Stretches that were missing before it was known whether this is HTTP, and their bytes.
+    gaps: (u64, u64),
 }
 
 impl Exchanges {
     /// Keeps of each message what the settings say.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, connections: Vec::new(), loss: Loss::default(), complete: Vec::new() }
+        Self { settings, conversations: Vec::new(), loss: Loss::default(), complete: Vec::new() }
     }
+}
 
-    fn endpoints(flow: &Flow) -> [SocketAddr; 2] {
-        Side::BOTH.map(|side| flow.endpoint(side))
+impl Conversation {
+    fn new(flow: &Flow) -> Box<Self> {
+        let [originator, responder] = Side::BOTH.map(|side| flow.endpoint(side));
+        Box::new(Self { connection: Connection::new(originator, responder, flow.has_syn()), gaps: (0, 0) })
     }
 }
 
 impl Analyzer for Exchanges {
     fn event(&mut self, id: FlowId, flow: &Flow, event: Event<'_>, rows: &mut Vec<Row>) -> Interest {
         let index = id.index();
-        if self.connections.len() <= index {
-            self.connections.resize_with(index + 1, || None);
+        if self.conversations.len() <= index {
+            self.conversations.resize_with(index + 1, || None);
         }
-        let place = &mut self.connections[index];
+        let place = &mut self.conversations[index];
         let mut context = Context { settings: &self.settings, loss: &mut self.loss, exchanges: &mut self.complete };
-        let connection = || {
-            let [originator, responder] = Self::endpoints(flow);
-            Box::new(Connection::new(originator, responder, flow.has_syn()))
-        };
         match event {
             Event::Opened => *place = None,
             Event::Data(from, bytes, time) => {
-                place.get_or_insert_with(connection).data(&mut context, from, bytes, time);
+                let conversation = place.get_or_insert_with(|| Conversation::new(flow));
+                conversation.connection.data(&mut context, from, bytes, time);
             }
             Event::Gap(from, bytes, time) => {
-                let connection = place.get_or_insert_with(connection);
-                connection.gap(&mut context, from, bytes, time);
-                if connection.is_http() {
-                    context.loss.gaps += 1;
-                    context.loss.gap_bytes += bytes;
-                }
+                let conversation = place.get_or_insert_with(|| Conversation::new(flow));
+                conversation.gaps.0 += 1;
+                conversation.gaps.1 += bytes;
+                conversation.connection.gap(&mut context, from, bytes, time);
             }
             Event::End(from, time) => {
-                if let Some(connection) = place {
-                    connection.end(&mut context, from, time);
+                if let Some(conversation) = place {
+                    conversation.connection.end(&mut context, from, time);
                 }
             }
-            Event::Closed(_) => {
-                if let Some(mut connection) = place.take() {
-                    connection.close(&mut context);
-                }
-            }
+            Event::Closed(_) => {}
         }
-        let done = place.as_ref().is_some_and(|connection| connection.is_done());
-        if done {
-            if let Some(mut connection) = place.take() {
-                connection.close(&mut context);
+        let mut interest = Interest::Payload;
+        if let Some(conversation) = place {
+            // What other protocols miss is not missing from HTTP.
+            if conversation.connection.is_http() {
+                let (gaps, bytes) = std::mem::take(&mut conversation.gaps);
+                context.loss.gaps += gaps;
+                context.loss.gap_bytes += bytes;
+            }
+            if matches!(event, Event::Closed(_)) || conversation.connection.is_done() {
+                conversation.connection.close(&mut context);
+                *place = None;
+                interest = Interest::Flow;
             }
         }
         rows.extend(self.complete.drain(..).map(|exchange| Arc::new(exchange) as Row));
-        if done { Interest::Flow } else { Interest::Payload }
+        interest
     }
 
     fn loss(&self) -> Loss {

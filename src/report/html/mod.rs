@@ -5,6 +5,8 @@
 
 mod rows;
 mod svg;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Write as _;
 use std::io;
@@ -85,9 +87,13 @@ impl Html {
         Self { out, style, findings, checks, output, table: None, count: 0 }
     }
 
+    fn title(&self) -> String {
+        markup::text(if self.style.title.is_empty() { "netscript" } else { &self.style.title }, LONG)
+    }
+
     /// The top of the page: what ran, on what, and what it concludes.
     fn banner(&self, to: &mut String, outcome: &Outcome) {
-        let (title, source) = (markup::text(&self.style.title, LONG), markup::text(&self.style.source, LONG));
+        let (title, source) = (self.title(), markup::text(&self.style.source, LONG));
         let class = if self.style.eval { "" } else { outcome.verdict.as_str() };
         let _ = writeln!(to, "<header class=\"panel {class}\">\n<h1>{title}</h1>");
         if !source.is_empty() {
@@ -95,9 +101,7 @@ impl Html {
         }
         if !self.style.eval {
             let words = outcome.verdict.in_words(self.count);
-            let mut name = outcome.verdict.to_string();
-            name[..1].make_ascii_uppercase();
-            let _ = writeln!(to, "<p class=\"verdict\"><strong>{name}</strong> {words}</p>");
+            let _ = writeln!(to, "<p class=\"verdict\"><strong>{}</strong> {words}</p>", outcome.verdict);
             if !outcome.reasons.is_empty() {
                 to.push_str("<ul class=\"reasons\">\n");
                 for reason in &outcome.reasons {
@@ -228,7 +232,7 @@ impl Renderer for Html {
     }
 
     fn finish(&mut self, outcome: &Outcome) -> io::Result<()> {
-        let title = markup::text(&self.style.title, LONG);
+        let title = self.title();
         let verdict = if self.style.eval { String::new() } else { format!(": {}", outcome.verdict) };
         let mut page = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -248,7 +252,7 @@ impl Renderer for Html {
         );
         self.output.end(&mut page, "Output", ("<div class=\"panel output\">\n", "</div>\n"));
         let version = env!("CARGO_PKG_VERSION");
-        let _ = write!(page, "<footer>netscript {version}</footer>\n</main>\n</body>\n</html>\n");
+        let _ = write!(page, "<footer>netscript {version}, times are UTC</footer>\n</main>\n</body>\n</html>\n");
         self.out.put(page.as_bytes())?;
         self.out.flush()
     }

@@ -21,6 +21,8 @@ pub(in crate::report) struct Grid {
     layout: Option<Layout>,
     /// Whether any row was there.
     any: bool,
+    /// Whether an empty line has to stand before what comes next.
+    apart: bool,
     /// The cell that is being written.
     cell: String,
 }
@@ -29,15 +31,15 @@ impl Grid {
     pub(in crate::report) fn new(columns: &[String], screen: Screen) -> Self {
         let defaults = if screen.width.is_some() { Defaults::Endpoints } else { Defaults::Main };
         let columns = Columns::new(columns, defaults);
-        Self { screen, columns, held: Vec::new(), layout: None, any: false, cell: String::new() }
+        Self { screen, columns, held: Vec::new(), layout: None, any: false, apart: false, cell: String::new() }
     }
 
     /// Takes the next row in, and appends what can be written by now.
     pub(in crate::report) fn push(&mut self, row: &Row, to: &mut String) {
         if self.columns.would_change(row) {
             self.end(to);
-            to.push('\n');
             self.layout = None;
+            self.apart = true;
         }
         self.columns.adopt(row);
         self.any = true;
@@ -56,10 +58,12 @@ impl Grid {
         self.lay_out(false, to);
     }
 
-    /// Appends the rows that were held back, and begins anew with the next one.
+    /// Appends the rows that were held back, and begins anew with the next one, below what comes in between.
     pub(in crate::report) fn restart(&mut self, to: &mut String) {
-        self.release(to);
+        self.lay_out(false, to);
+        self.tell_hidden(to);
         self.layout = None;
+        self.apart = true;
     }
 
     /// Appends what is left to say at the end of the table.
@@ -68,6 +72,11 @@ impl Grid {
             self.screen.line(to, Ink::DIM, "(no rows)");
         }
         self.lay_out(true, to);
+        self.tell_hidden(to);
+    }
+
+    /// Says which columns found no room.
+    fn tell_hidden(&self, to: &mut String) {
         if let Some(layout) = self.layout.as_ref().filter(|layout| !layout.hidden.is_empty()) {
             let names: Vec<_> = layout.hidden.iter().map(|&i| self.columns.list()[i].name.as_str()).collect();
             self.screen.line(to, Ink::DIM, &format!("(no room for {})", names.join(", ")));
@@ -77,6 +86,7 @@ impl Grid {
     fn lay_out(&mut self, complete: bool, to: &mut String) {
         let held = std::mem::take(&mut self.held);
         let Some(first) = held.first() else { return };
+        to.push_str(if std::mem::take(&mut self.apart) { "\n" } else { "" });
         self.columns.adopt(first);
         let time = if self.screen.width.is_some() { self.time_form(&held, complete) } else { TimeForm::Exact };
         let measures: Vec<_> = (0..self.columns.list().len()).map(|i| self.measure(i, &held, time)).collect();
@@ -158,43 +168,46 @@ impl Grid {
     fn write(&mut self, row: &Row, to: &mut String) {
         self.columns.adopt(row);
         let Self { screen, columns, layout: Some(layout), cell, .. } = self else { return };
+        let (screen, row) = (*screen, row.as_ref());
         if let TimeForm::Clock(said, decimals) = layout.time {
-            let now = columns.list().iter().find_map(|column| time_in(column, row.as_ref())).map_or(said, day);
+            let now = columns.list().iter().find_map(|column| time_in(column, row)).map_or(said, day);
             if now != said {
                 layout.time = TimeForm::Clock(now, decimals);
                 screen.line(to, Ink::DIM, &format!("{} UTC", date(now)));
             }
         }
-        screen.begin(to);
         let form = Form { time: layout.time, ..screen.form() };
+        let fill = |cell: &mut String, column: &Column, limit: usize| {
+            cell.clear();
+            column.visit(row, |value, unit| {
+                (visible::append(cell, limit, |to| write_value(to, value, unit, form)), class_of(value))
+            })
+        };
+        if screen.width.is_some() {
+            // Numbers and times that outgrow their column are seen whole if there is any way.
+            for i in 0..layout.columns.len() {
+                if layout.columns[i].class != Class::Text {
+                    let (width, of) = fill(cell, &columns.list()[layout.columns[i].index], screen.room());
+                    if of != Some(Class::Text) {
+                        layout.widen(i, width, screen.room());
+                    }
+                }
+            }
+        }
+        screen.begin(to);
         let mut used = 0;
-        for i in 0..layout.columns.len() {
+        for (i, placed) in layout.columns.iter().enumerate() {
             let last = i + 1 == layout.columns.len();
             let gap = if i > 0 { layout.gap } else { 0 };
             pad(to, gap);
             used += gap;
-            let (class, mut place) = (layout.columns[i].class, layout.columns[i].width);
-            if last && class == Class::Text {
-                // What is free on the right belongs to it.
-                place = place.max(screen.room().saturating_sub(used));
-            }
-            let column = &columns.list()[layout.columns[i].index];
-            let mut fill = |limit: usize| {
-                cell.clear();
-                column.visit(row.as_ref(), |value, unit| {
-                    (visible::append(cell, limit, |to| write_value(to, value, unit, form)), class_of(value))
-                })
-            };
-            let limit = if screen.width.is_none() { usize::MAX } else { place };
-            let (mut width, of) = fill(if class == Class::Text { limit } else { screen.room() });
-            if width > limit {
-                if of != Some(Class::Text) {
-                    place = layout.widen(i, width, screen.room());
-                }
-                (width, _) = fill(place);
-            }
-            let free = place.saturating_sub(width.max(usize::from(of.is_none())));
-            if class == Class::Number {
+            // What is free on the right belongs to a text that stands there.
+            let rest = if last && placed.class == Class::Text { screen.room().saturating_sub(used) } else { 0 };
+            let limit = if screen.width.is_some() { placed.width.max(rest) } else { usize::MAX };
+            let (width, of) = fill(cell, &columns.list()[placed.index], limit);
+            let width = width.max(usize::from(of.is_none()));
+            let free = placed.width.saturating_sub(width);
+            if placed.class == Class::Number {
                 pad(to, free);
             }
             if of.is_none() {
@@ -202,10 +215,10 @@ impl Grid {
             } else {
                 to.push_str(cell);
             }
-            if class != Class::Number && !last {
+            if placed.class != Class::Number && !last {
                 pad(to, free);
             }
-            used += place.max(width);
+            used += placed.width.max(width);
         }
         to.push('\n');
     }

@@ -27,6 +27,21 @@ pub(super) struct Measure {
     pub(super) empty: bool,
 }
 
+impl Measure {
+    /// Width of the values with times in that form.
+    fn values(&self, time: TimeForm) -> usize {
+        match decimals(time) {
+            1.. if self.class == Class::Time => self.content + 1 + decimals(time),
+            _ => self.content,
+        }
+    }
+
+    /// Width at which neither the values nor the name are cut.
+    fn whole(&self, time: TimeForm) -> usize {
+        self.values(time).max(self.header)
+    }
+}
+
 /// Where the columns stand. Once made it changes only to take in wider numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Layout {
@@ -50,7 +65,7 @@ pub(super) struct Placed {
 }
 
 /// Text keeps this many columns, in steps, as long as something else can still give way.
-const TEXT: [usize; 3] = [16, 10, 6];
+const TEXT: [usize; 3] = [16, 11, 6];
 /// An address keeps this many before whole columns are left out: room for any IPv4 address and its port.
 const ADDRESS: usize = 21;
 /// A name above a column keeps this many if its values are shorter.
@@ -89,7 +104,21 @@ impl Layout {
         if let [only] = layout.columns.as_mut_slice() {
             only.width = only.width.min(room);
         }
+        layout.give_back(measures, room);
         layout
+    }
+
+    /// Gives what is free in the end to cut columns, first to those that need the least.
+    fn give_back(&mut self, measures: &[Measure], room: usize) {
+        while self.total() < room {
+            let time = self.time;
+            let lacks = |c: &Placed| measures[c.index].whole(time).saturating_sub(c.width);
+            let cut = self.columns.iter_mut().filter(|c| lacks(c) > 0);
+            match cut.min_by_key(|c| lacks(c)) {
+                Some(column) => column.width += 1,
+                None => return,
+            }
+        }
     }
 
     /// Columns from the left edge to the right one.
@@ -100,14 +129,11 @@ impl Layout {
 
     /// Shows times with so many decimals.
     fn set_decimals(&mut self, measures: &[Measure], decimals: usize) {
-        match &mut self.time {
-            TimeForm::Exact => return,
-            TimeForm::Date(d) | TimeForm::Clock(_, d) => *d = decimals,
+        if let TimeForm::Date(d) | TimeForm::Clock(_, d) = &mut self.time {
+            *d = decimals;
         }
-        let extra = if decimals == 0 { 0 } else { decimals + 1 };
         for column in self.columns.iter_mut().filter(|c| c.class == Class::Time) {
-            let measure = &measures[column.index];
-            column.width = measure.header.max(measure.content + extra);
+            column.width = measures[column.index].whole(self.time);
         }
     }
 
@@ -125,20 +151,15 @@ impl Layout {
     /// Cuts the names above columns whose values are shorter.
     fn narrow_headers(&mut self, measures: &[Measure], room: usize) {
         for class in [Class::Text, Class::Number, Class::Address, Class::Time] {
-            let decimals = match (class, self.time) {
-                (Class::Time, TimeForm::Date(d) | TimeForm::Clock(_, d)) if d > 0 => d + 1,
-                _ => 0,
-            };
-            self.shrink(class, |c| (measures[c.index].content + decimals).max(HEADER), room);
+            let time = self.time;
+            self.shrink(class, |c| measures[c.index].values(time).max(HEADER), room);
         }
     }
 
-    /// Widens a column for a value that has to be seen whole, at the cost of free room and of texts. Gives the width
-    /// that it has then.
-    pub(super) fn widen(&mut self, column: usize, width: usize, room: usize) -> usize {
-        let Some(now) = self.columns.get(column) else { return 0 };
-        if now.class == Class::Text || now.width >= width {
-            return now.width;
+    /// Widens a column for a value that has to be seen whole, at the cost of free room and of texts, if that is enough.
+    pub(super) fn widen(&mut self, column: usize, width: usize, room: usize) {
+        if self.columns[column].width >= width {
+            return;
         }
         let before = self.clone();
         self.columns[column].width = width;
@@ -146,7 +167,6 @@ impl Layout {
         if self.total() > room {
             *self = before;
         }
-        self.columns[column].width
     }
 }
 
@@ -201,9 +221,17 @@ mod tests {
     }
 
     #[test]
+    fn room_that_is_left_completes_what_needs_the_least() {
+        let measures = [measure(8, 3, Class::Text), measure(4, 60, Class::Text), measure(20, 10, Class::Number)];
+        assert_eq!(widths(&Layout::new(&measures, TimeForm::Exact, 70)), [8, 38, 20]);
+        assert_eq!(widths(&Layout::new(&measures, TimeForm::Exact, 36)), [4, 16, 12]);
+        assert_eq!(widths(&Layout::new(&measures, TimeForm::Exact, 20)), [8, 11]);
+    }
+
+    #[test]
     fn columns_that_do_not_fit_at_all_are_left_out_from_the_right() {
         let layout = Layout::new(&exchanges(), TimeForm::Clock(0, 6), 40);
-        assert_eq!(widths(&layout), [8, 15, 4, 6]);
+        assert_eq!(widths(&layout), [8, 15, 6, 8]);
         assert_eq!(layout.hidden, [4, 5, 6]);
     }
 
@@ -217,9 +245,9 @@ mod tests {
     #[test]
     fn a_wider_number_takes_from_the_texts() {
         let mut layout = Layout::new(&[measure(4, 30, Class::Text), measure(5, 5, Class::Number)], TimeForm::Exact, 37);
-        assert_eq!(layout.widen(1, 9, 37), 9);
+        layout.widen(1, 9, 37);
         assert_eq!(widths(&layout), [26, 9]);
-        assert_eq!(layout.widen(1, 40, 37), 9);
+        layout.widen(1, 40, 37);
         assert_eq!(widths(&layout), [26, 9]);
     }
 }

@@ -10,6 +10,8 @@ mod grid;
 mod layout;
 mod pen;
 mod screen;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 
@@ -25,13 +27,14 @@ pub(super) use screen::Screen;
 pub(super) struct Table {
     out: Output,
     eval: bool,
+    findings: u64,
     pen: Pen,
 }
 
 impl Table {
     pub(super) fn new(out: Output, style: &Style) -> Self {
         let pen = Pen::new(Screen { width: style.width, color: style.color, indent: 0 });
-        Self { out, eval: style.eval, pen }
+        Self { out, eval: style.eval, findings: 0, pen }
     }
 
     /// Lets the pen write, and passes on what it wrote.
@@ -72,6 +75,7 @@ impl Renderer for Table {
     }
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        self.findings += 1;
         self.write(|pen| pen.finding(finding))
     }
 
@@ -90,7 +94,8 @@ impl Renderer for Table {
 
     fn finish(&mut self, outcome: &Outcome) -> io::Result<()> {
         if !self.eval {
-            self.write(|pen| pen.verdict(outcome))?;
+            let findings = self.findings;
+            self.write(|pen| pen.verdict(outcome, findings))?;
         }
         self.flush()
     }

@@ -17,7 +17,6 @@ pub(in crate::report) struct Pen {
     pub(in crate::report) text: String,
     screen: Screen,
     grid: Option<Grid>,
-    findings: u64,
     last: Last,
 }
 
@@ -31,7 +30,7 @@ enum Last {
 
 impl Pen {
     pub(in crate::report) const fn new(screen: Screen) -> Self {
-        Self { text: String::new(), screen, grid: None, findings: 0, last: Last::Nothing }
+        Self { text: String::new(), screen, grid: None, last: Last::Nothing }
     }
 
     /// Makes room for a line, below the rows that were held back.
@@ -127,7 +126,6 @@ impl Pen {
     }
 
     pub(in crate::report) fn finding(&mut self, finding: &Finding) {
-        self.findings += 1;
         self.begin_block(true);
         let (to, screen) = (&mut self.text, self.screen);
         let word = finding.severity.as_str().to_uppercase();
@@ -148,7 +146,7 @@ impl Pen {
         self.worded("note", Ink::DIM, text);
     }
 
-    pub(in crate::report) fn verdict(&mut self, outcome: &Outcome) {
+    pub(in crate::report) fn verdict(&mut self, outcome: &Outcome, findings: u64) {
         self.begin_block(true);
         let ink = match outcome.verdict {
             Verdict::Clean => Ink::BOLD_GREEN,
@@ -159,7 +157,7 @@ impl Pen {
         let word = outcome.verdict.as_str().to_uppercase();
         screen.inked(to, ink, |to| to.push_str(&word));
         to.push_str("  ");
-        to.push_str(&outcome.verdict.in_words(self.findings));
+        to.push_str(&outcome.verdict.in_words(findings));
         to.push('\n');
         for reason in &outcome.reasons {
             to.push_str("  ");

@@ -66,10 +66,10 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
 }
 
 fn finding(context: &Context, id: &str, details: &Map) -> Result<(), Box<EvalAltResult>> {
-    const DETAILS: [&str; 4] = ["subject", "title", "severity", "evidence"];
+    const DETAILS: [&str; 5] = ["subject", "title", "severity", "evidence", "rows"];
     if let Some(unknown) = details.keys().find(|name| !DETAILS.contains(&name.as_str())) {
         let hint = suggestion(unknown, DETAILS);
-        let message = format!("a finding has no `{unknown}`; it has subject, title, severity and evidence{hint}");
+        let message = format!("a finding has no `{unknown}`; it has subject, title, severity, evidence and rows{hint}");
         return Err(thrown(ErrorKind::Usage, message));
     }
     let text = |name: &str| details.get(name).filter(|value| !value.is_unit()).map(ToString::to_string);

@@ -93,10 +93,10 @@ pub(super) fn register(verbs: &mut Verbs<'_>) {
     verbs.stream_with_one("all", |context: &Context, call: &NativeCallContext<'_>, stream: &Stream, closure| {
         exists(context, call, stream, closure, "all", false).map(|found| !found)
     });
-    verbs.stream_with_one("for_each", |context: &Context, call: &NativeCallContext<'_>, stream: &Stream, closure| {
+    verbs.with_one("for_each", |context: &Context, call: &NativeCallContext<'_>, stream: &Stream, closure| {
         let closure = closure_argument(closure, "for_each")?;
         let caller = Caller::Native(call);
-        let mut run = stream.consume("for_each")?.run(fields_read(&closure, context), context);
+        let mut run = stream.consume("for_each")?.run(fields_read(&closure, context), context)?;
         run.for_each(context, &caller, |item| caller.call(&closure, item).map(|_| true))
     });
     let context = verbs.context.clone();
@@ -104,7 +104,7 @@ pub(super) fn register(verbs: &mut Verbs<'_>) {
         "reduce",
         move |call: NativeCallContext<'_>, stream: &mut Stream, closure: rhai::FnPtr, start: Dynamic| {
             let mut sum = start;
-            let mut run = stream.consume("reduce")?.run(fields_read(&closure, &context), &context);
+            let mut run = stream.consume("reduce")?.run(fields_read(&closure, &context), &context)?;
             run.for_each(&context, &Caller::Native(&call), |item| {
                 sum = closure.call_raw(&call, None, [std::mem::take(&mut sum), item.into_dynamic()])?;
                 Ok(true)
@@ -116,7 +116,7 @@ pub(super) fn register(verbs: &mut Verbs<'_>) {
 
 fn count(context: &Context, call: &NativeCallContext<'_>, stream: &Stream) -> Result<i64> {
     let mut rows = 0;
-    let mut run = stream.consume("count")?.run(Fields::none(), context);
+    let mut run = stream.consume("count")?.run(Fields::none(), context)?;
     run.for_each(context, &Caller::Native(call), |_| {
         rows += 1;
         Ok(true)
@@ -133,7 +133,7 @@ fn first(
     test: impl Fn(&Item) -> Result<bool>,
 ) -> Result {
     let mut found = Dynamic::UNIT;
-    let mut run = stream.consume(verb)?.run(Fields::All, context);
+    let mut run = stream.consume(verb)?.run(Fields::All, context)?;
     run.for_each(context, &Caller::Native(call), |item| {
         let matches = test(&item)?;
         if matches {
@@ -156,7 +156,7 @@ fn exists(
     let closure = closure_argument(closure, verb)?;
     let caller = Caller::Native(call);
     let mut found = false;
-    let mut run = stream.consume(verb)?.run(fields_read(&closure, context), context);
+    let mut run = stream.consume(verb)?.run(fields_read(&closure, context), context)?;
     run.for_each(context, &caller, |item| {
         found = caller.test(&closure, item)? == answer;
         Ok(!found)
@@ -172,7 +172,7 @@ pub(super) fn collect(
     verb: &'static str,
 ) -> Result<Array> {
     let mut rows = Array::new();
-    let mut run = stream.consume(verb)?.run(context.kept_fields(), context);
+    let mut run = stream.consume(verb)?.run(context.kept_fields(), context)?;
     run.for_each(context, &Caller::Native(call), |item| {
         if rows.len() < context.options.limits.rows {
             rows.push(item.into_dynamic());

@@ -137,7 +137,7 @@ fn count_by(context: &Context, call: &NativeCallContext<'_>, stream: &Stream, ke
     let key = Key::new(key, "count_by")?;
     let caller = Caller::Native(call);
     let mut groups = Groups::<i64>::new();
-    let mut run = stream.consume("count_by")?.run(key.fields(context), context);
+    let mut run = stream.consume("count_by")?.run(key.fields(context), context)?;
     run.for_each(context, &caller, |item| {
         if let Some(count) = groups.entry(key.values(&item, &caller)?, context) {
             *count += 1;
@@ -194,7 +194,7 @@ fn sum_by(context: &Context, call: &NativeCallContext<'_>, stream: &Stream, key:
     let mut groups = Groups::<Sum>::new();
     let mut fields = key.fields(context);
     fields.add(value.fields(context));
-    let mut run = stream.consume("sum_by")?.run(fields, context);
+    let mut run = stream.consume("sum_by")?.run(fields, context)?;
     run.for_each(context, &caller, |item| {
         if let Some(sum) = groups.entry(key.values(&item, &caller)?, context) {
             value.values(&item, &caller)?.iter().try_for_each(|value| sum.add(value))?;
@@ -216,7 +216,7 @@ fn group_by(context: &Context, call: &NativeCallContext<'_>, stream: &Stream, ke
     let caller = Caller::Native(call);
     let mut groups = Groups::<Vec<Value<'static>>>::new();
     let mut kept = 0;
-    let mut run = stream.consume("group_by")?.run(context.kept_fields(), context);
+    let mut run = stream.consume("group_by")?.run(context.kept_fields(), context)?;
     run.for_each(context, &caller, |item| {
         kept += 1;
         if kept > context.options.limits.rows {

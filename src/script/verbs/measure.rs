@@ -72,7 +72,7 @@ fn time_of(item: &Item) -> Result<Option<Time>> {
 fn rate(context: &Context, call: &NativeCallContext<'_>, stream: &Stream, interval: Dynamic) -> Result {
     let interval = interval_argument(&interval)?;
     let mut counts = std::collections::BTreeMap::<i64, i64>::new();
-    let mut run = stream.consume("rate")?.run(Fields::of(["time", "start"]), context);
+    let mut run = stream.consume("rate")?.run(Fields::of(["time", "start"]), context)?;
     run.for_each(context, &Caller::Native(call), |item| {
         if let Some(time) = time_of(&item)? {
             *counts.entry(time.as_nanos().div_euclid(interval.as_nanos())).or_default() += 1;
@@ -118,7 +118,7 @@ impl Numbers {
         let key = Key::new(key, verb)?;
         let caller = Caller::Native(call);
         let mut numbers = Self::default();
-        let mut run = stream.consume(verb)?.run(key.fields(context), context);
+        let mut run = stream.consume(verb)?.run(key.fields(context), context)?;
         run.for_each(context, &caller, |item| {
             for value in key.values(&item, &caller)? {
                 let number = match value {

@@ -10,7 +10,7 @@ pub(crate) use show::{RAW, table};
 
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Engine, EvalAltResult, NativeCallContext};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, NativeCallContext};
 
 use super::context::Context;
 use super::docs::Entry;
@@ -62,9 +62,14 @@ impl Verbs<'_> {
         verb: impl Fn(&Context, &NativeCallContext<'_>, &Stream, Dynamic) -> Result<T> + Clone + 'static,
     ) {
         self.stream_with_one(name, verb.clone());
-        let context = self.context.clone();
+        let (context, with_closure) = (self.context.clone(), verb.clone());
         self.engine.register_fn(name, move |call: NativeCallContext<'_>, array: &mut Array, argument: Dynamic| {
             verb(&context, &call, &Stream::of_array(array.clone()), argument)
+        });
+        // Where Rhai's arrays have a function of that name for closures, this one counts.
+        let context = self.context.clone();
+        self.engine.register_fn(name, move |call: NativeCallContext<'_>, array: &mut Array, closure: FnPtr| {
+            with_closure(&context, &call, &Stream::of_array(array.clone()), Dynamic::from(closure))
         });
     }
 
@@ -114,8 +119,8 @@ fn rows_argument(argument: &Dynamic, verb: &str) -> Result<usize> {
 }
 
 /// Reads an argument that has to be a closure.
-fn closure_argument(argument: Dynamic, verb: &str) -> Result<rhai::FnPtr> {
-    argument.try_cast::<rhai::FnPtr>().ok_or_else(|| {
+fn closure_argument(argument: Dynamic, verb: &str) -> Result<FnPtr> {
+    argument.try_cast::<FnPtr>().ok_or_else(|| {
         super::error::thrown(super::error::ErrorKind::Usage, format!("{verb} takes a closure, such as |row| …"))
     })
 }

@@ -92,7 +92,7 @@ pub(crate) fn table(
         ([], _) => Fields::All,
         (columns, _) => Fields::of(columns.iter().map(|column| column.split('.').next().unwrap_or(column))),
     };
-    let mut run = plan.run(wanted, context);
+    let mut run = plan.run(wanted, context)?;
     context.say(|out| out.begin_table(columns))?;
     let result = run.for_each(context, caller, |item| {
         let row = match item {
@@ -110,7 +110,7 @@ fn chart(context: &Context, call: &NativeCallContext<'_>, stream: &Stream, title
     let mut points = Vec::new();
     let mut unit = String::new();
     let mut over_time = false;
-    let mut run = stream.consume("chart")?.run(Fields::All, context);
+    let mut run = stream.consume("chart")?.run(Fields::All, context)?;
     run.for_each(context, &Caller::Native(call), |item| {
         let row: Row = to_row(&item.into_dynamic());
         let kind = row.kind();
@@ -148,7 +148,7 @@ fn save(context: &Context, call: &NativeCallContext<'_>, stream: &Stream, path: 
         context.require(Permission::Write, &format!("save(\"{}\")", path.display()))?;
     }
     let plan = stream.consume("save")?;
-    let mut run = plan.run(Fields::of([RAW]), context);
+    let mut run = plan.run(Fields::of([RAW]), context)?;
     let mut writer = Writer::create(path).map_err(|error| capture_error(&error))?;
     let mut packets = 0;
     let mut interfaces: Vec<Interface> = Vec::new();
