@@ -1,3 +1,4 @@
 //! Every stock script and every documented example: captures in, exact output and exit code out.
 
 mod demo;
+mod hunt;
