@@ -165,11 +165,9 @@ impl Capture {
             let more = more.map_err(|error| pipeline_error(&error))?;
             reading.count(context);
             for (stage, noun) in reading.nouns.iter().enumerate() {
-                let mut readers = self
-                    .streams
-                    .iter_mut()
-                    .enumerate()
-                    .filter(|(_, stream)| std::ptr::eq(stream.noun, *noun) && stream.wanted && stream.alive.strong_count() > 0);
+                let mut readers = self.streams.iter_mut().enumerate().filter(|(_, stream)| {
+                    std::ptr::eq(stream.noun, *noun) && stream.wanted && stream.alive.strong_count() > 0
+                });
                 let mut rows = reading.pipeline.take_rows(stage);
                 let last = readers.next_back();
                 for (i, reader) in readers {

@@ -237,8 +237,11 @@ fn connections_that_run_at_the_same_time_are_told_apart() {
     for client in 1..=6 {
         let mut talk = talk(&format!("192.0.2.{client}:50000"));
         for turn in 0..3 {
-            let (token, answer) =
-                if client == 4 { (expired(), rejected()) } else { (format!("Bearer token-of-client-{client}"), accepted()) };
+            let (token, answer) = if client == 4 {
+                (expired(), rejected())
+            } else {
+                (format!("Bearer token-of-client-{client}"), accepted())
+            };
             talk.exchange(&request(&format!("/api/{turn}"), &token), THINK, &answer);
         }
         capture = capture.with(talk);

@@ -64,7 +64,7 @@ pub(crate) fn of_commands<'a>(commands: impl IntoIterator<Item = &'a str>, folde
 
 /// A transcript with what its commands print now. Lines before the first command and empty lines between an output and
 /// the next command stay.
-fn replay(text: &str, folder: &Folder) -> String {
+pub(crate) fn replay(text: &str, folder: &Folder) -> String {
     let mut actual = String::new();
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next_if(|line| !line.starts_with("$ ")) {

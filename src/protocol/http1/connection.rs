@@ -59,10 +59,7 @@ enum State {
     /// No message has begun.
     Unknown([Candidate; 2]),
     /// One has.
-    Http {
-        session: Box<Session>,
-        client: Side,
-    },
+    Http { session: Box<Session>, client: Side },
     /// None will begin any more.
     Done,
 }

@@ -14,10 +14,8 @@ use crate::record::Time;
 use crate::record::secret::{is_secret_header, mask_secret};
 
 /// Base64 as RFC 4648 has it, with or without padding.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    NO_PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&base64::alphabet::STANDARD, NO_PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
 /// Parameters of a query that carry a credential. Of the first of them RFC 6750, section 2.3, says that it is a bearer
 /// token.
@@ -115,7 +113,8 @@ impl Finder<'_> {
         }
         .unwrap_or((Cow::Borrowed(secret), None));
         let masked = if self.show_secrets { lossy(secret) } else { mask_secret("") };
-        self.credential(&scheme, &identity, format!("{prefix}{masked}"), location).map(|found| Credential { subject, ..found })
+        self.credential(&scheme, &identity, format!("{prefix}{masked}"), location)
+            .map(|found| Credential { subject, ..found })
     }
 
     /// A field that is made for a key or a token.
@@ -164,8 +163,7 @@ impl Finder<'_> {
         let shown = lossy(secret);
         let masked = format!("{prefix}{}", if self.show_secrets { shown } else { mask_secret(&shown) });
         let Claims { issuer, subject, expires } = Claims::of(secret).unwrap_or_default();
-        self.credential(scheme, secret, masked, location)
-            .map(|found| Credential { issuer, subject, expires, ..found })
+        self.credential(scheme, secret, masked, location).map(|found| Credential { issuer, subject, expires, ..found })
     }
 
     fn credential(&self, scheme: &str, secret: &[u8], masked: String, location: String) -> Option<Credential> {

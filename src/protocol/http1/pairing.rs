@@ -184,7 +184,8 @@ impl Pairing {
     fn take_turns(&mut self, context: &mut Context<'_>, time: Time) -> Option<Flags> {
         let waits = |exchange: &HttpExchange| !exchange.flags.has_any(APART);
         let last = (self.answered..self.requested).rfind(|&i| waits(&self.queue[i]) && self.queue[i].time <= time);
-        let candidates: Vec<_> = (self.answered..last.map_or(0, |last| last + 1)).filter(|&i| waits(&self.queue[i])).collect();
+        let candidates: Vec<_> =
+            (self.answered..last.map_or(0, |last| last + 1)).filter(|&i| waits(&self.queue[i])).collect();
         if candidates.len() > 1 && !self.response_missed {
             self.habit = Habit::Pipelines;
         }

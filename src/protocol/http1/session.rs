@@ -183,7 +183,12 @@ impl Session {
         if undecided.torn {
             self.gap(context, Sends::Requests, 1);
         } else {
-            self.read(context, Sends::Requests, &mut Segment::new(&undecided.bytes, undecided.time), Some(undecided.time));
+            self.read(
+                context,
+                Sends::Requests,
+                &mut Segment::new(&undecided.bytes, undecided.time),
+                Some(undecided.time),
+            );
         }
         if self.requests_ended {
             self.finish_side(context, Sends::Requests, None);

@@ -111,7 +111,10 @@ pub(super) fn may_begin(bytes: &[u8], sends: Sends) -> bool {
     match sends {
         Sends::Responses => {
             let pattern = b"HTTP/1.0 000";
-            bytes.iter().zip(pattern).all(|(byte, like)| if *like == b'0' { byte.is_ascii_digit() } else { byte == like })
+            bytes
+                .iter()
+                .zip(pattern)
+                .all(|(byte, like)| if *like == b'0' { byte.is_ascii_digit() } else { byte == like })
         }
         Sends::Requests => {
             let bytes = &bytes[..bytes.len().min(2 * METHOD_LENGTH)];
@@ -205,7 +208,9 @@ mod tests {
             let parsed = StatusLine::parse(line.as_bytes()).unwrap();
             assert_eq!((parsed.status, parsed.reason), (status, reason.as_bytes()));
         }
-        for line in ["HTTP/1.1", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1 099 X", "HTTP/2 200", "ICY 200 OK", "http/1.1 200"] {
+        for line in
+            ["HTTP/1.1", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1 099 X", "HTTP/2 200", "ICY 200 OK", "http/1.1 200"]
+        {
             assert_eq!(StatusLine::parse(line.as_bytes()), None, "{line}");
         }
     }

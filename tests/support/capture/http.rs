@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use sha2::{Digest as _, Sha256};
 
 /// A GET request with these header fields.
 pub(crate) fn get(target: &str, fields: &[(&str, &str)]) -> Vec<u8> {
@@ -44,7 +45,7 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// A JSON Web Token (RFC 7519) with these claims. Nobody will verify its signature.
 pub(crate) fn jwt(claims: &str) -> String {
-    let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
-    let signature = encode(&format!("signed {claims}")[..32]);
-    format!("{}.{}.{signature}", encode(r#"{"alg":"HS256","typ":"JWT"}"#), encode(claims))
+    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let signature = encode(&Sha256::digest(claims));
+    format!("{}.{}.{signature}", encode(br#"{"alg":"HS256","typ":"JWT"}"#), encode(claims.as_bytes()))
 }
