@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CaptureError, FilterError, FilterSet, OutputFile, PacketSource, Progress, Writer};
+use super::{CaptureError, FilterError, FilterSet, Interface, OutputFile, PacketSource, Progress, Writer};
 use crate::flow::{Analyzer, Event, Flow, FlowId, Interest, Observer, Table};
 use crate::limits::{Limits, Loss};
 use crate::packet::{Decoder, Keep, Packet};
@@ -35,6 +35,7 @@ pub struct Pipeline {
     /// Whether a stage of packets needs them decoded.
     decoded: bool,
     packets: Vec<Packets>,
+    interfaces: InterfaceNames,
     conversations: Conversations,
     /// Where the stages' rows are: in the order in which the stages were given.
     places: Vec<Place>,
@@ -70,6 +71,19 @@ struct Packets {
     rows: Vec<Row>,
 }
 
+/// The names of a source's interfaces, shared by the rows of their packets.
+#[derive(Default)]
+struct InterfaceNames(Vec<Option<Arc<str>>>);
+
+impl InterfaceNames {
+    /// The name of an interface; a source may add some while it is read.
+    fn name(&mut self, interfaces: &[Interface], interface: u32) -> Option<Arc<str>> {
+        let known = self.0.len();
+        self.0.extend(interfaces.iter().skip(known).map(|interface| interface.name.as_deref().map(Arc::from)));
+        self.0.get(interface as usize).cloned().flatten()
+    }
+}
+
 /// Every analyzer with its rows, and which of them want the payload of which conversation.
 #[derive(Default)]
 struct Conversations {
@@ -99,6 +113,7 @@ impl Pipeline {
             table: None,
             decoded: stages.iter().any(|stage| matches!(stage, Stage::Packets(Some(_)))),
             packets: Vec::new(),
+            interfaces: InterfaceNames::default(),
             conversations: Conversations::default(),
             places: Vec::new(),
             writer: None,
@@ -183,12 +198,14 @@ impl Pipeline {
             if let Some(table) = &mut self.table {
                 table.ingest(&frame, packet.time, packet.length, &mut self.conversations);
             }
-            let interface = || self.source.interfaces().get(packet.interface as usize);
-            for stage in &mut self.packets {
-                stage.rows.push(match &stage.keep {
-                    Some(keep) => Arc::new(Packet::new(self.received, interface(), &packet, &frame, keep)),
-                    None => stage.empty.clone(),
-                });
+            if !self.packets.is_empty() {
+                let interface = self.interfaces.name(self.source.interfaces(), packet.interface);
+                for stage in &mut self.packets {
+                    stage.rows.push(match stage.keep {
+                        Some(keep) => Arc::new(Packet::new(self.received, interface.clone(), &packet, &frame, keep)),
+                        None => stage.empty.clone(),
+                    });
+                }
             }
         } else {
             self.packets.iter_mut().for_each(|stage| stage.rows.push(stage.empty.clone()));

@@ -16,6 +16,7 @@ mod rest;
 #[cfg(test)]
 mod sample;
 mod stop;
+mod summary;
 mod transport;
 mod tunnel;
 

@@ -47,7 +47,7 @@ pub(crate) static PACKETS: Noun = Noun {
             _ => Some(Keep {
                 payload: fields.contains("payload"),
                 bytes: matches!(fields, Fields::Only(names) if names.contains(RAW)),
-                show_secrets: context.options.show_secrets,
+                secrets: context.options.show_secrets,
             }),
         })
     },

@@ -157,7 +157,7 @@ fn save(context: &Context, call: &NativeCallContext<'_>, stream: &Stream, path: 
         let packet = packet_of(row).ok_or_else(not_packets)?;
         let raw = packet.raw().ok_or_else(not_packets)?;
         // Rows of several captures may come together, so interfaces are numbered anew.
-        let name = packet.interface_name().map(str::to_owned);
+        let name = packet.interface().map(str::to_owned);
         let interface = Interface { name, link: raw.link, snaplen: 0 };
         let place = interfaces.iter().position(|known| *known == interface).unwrap_or_else(|| {
             interfaces.push(interface);
