@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use rhai::{Dynamic, EvalAltResult, ParseError, Position};
 
+use super::value::from_dynamic;
 use crate::capture::{CaptureError, FilterError, PipelineError};
 use crate::report::Verdict;
 
@@ -161,7 +162,7 @@ fn describe(error: &EvalAltResult) -> (ErrorKind, String) {
     match error {
         EvalAltResult::ErrorRuntime(value, _) => match value.read_lock::<Thrown>() {
             Some(thrown) => (thrown.kind, thrown.message.clone()),
-            None => (ErrorKind::Script, value.to_string()),
+            None => (ErrorKind::Script, from_dynamic(value).to_string()),
         },
         EvalAltResult::ErrorTerminated(value, _) => match value.read_lock::<Thrown>() {
             Some(thrown) => (thrown.kind, thrown.message.clone()),

@@ -3,3 +3,4 @@
 mod demo;
 mod examples;
 mod hunt;
+mod secrets;
