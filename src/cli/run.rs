@@ -91,6 +91,7 @@ fn options(
         write: output.and_then(|output| output.write.clone()),
         evidence: output.and_then(|output| output.evidence.clone()),
         limits: Limits::within(limits.max_memory),
+        memory: Some(limits.max_memory),
         granted,
         show_secrets: limits.show_secrets,
     })

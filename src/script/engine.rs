@@ -6,6 +6,7 @@ use rhai::packages::{Package, StandardPackage};
 use rhai::{Dynamic, Engine, OptimizationLevel};
 
 use super::context::Context;
+use super::error::{ErrorKind, Thrown};
 use super::{primitives, stream, value, verbs};
 
 /// Builds the engine of a session. It stays on its thread.
@@ -26,7 +27,14 @@ pub(super) fn build(context: &Rc<Context>) -> Engine {
     let this = context.clone();
     engine.on_progress(move |_| {
         let interrupted = this.cancel.is_requested() && this.reading.get() == 0;
-        (this.cancel.is_abort() || interrupted).then_some(Dynamic::UNIT)
+        match () {
+            () if this.cancel.is_abort() || interrupted => Some(Dynamic::UNIT),
+            () if this.memory.is_exceeded() => {
+                let message = "the script was stopped because it needs more memory than --max-memory allows".to_owned();
+                Some(Dynamic::from(Thrown { kind: ErrorKind::Observation, message }))
+            }
+            () => None,
+        }
     });
 
     value::register(&mut engine, primitives::KINDS);

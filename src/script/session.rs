@@ -8,9 +8,10 @@ use std::thread;
 
 use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Map, Scope};
 
-use super::context::{Context, Ledger, Options, RunProgress};
+use super::context::{Context, Ledger, Options, RunProgress, Source};
 use super::error::{ErrorKind, Failure};
 use super::library::Script;
+use super::memory::Memory;
 use super::permission::Permission;
 use super::plan::Caller;
 use super::stream::Stream;
@@ -66,7 +67,7 @@ impl Builder {
     /// Reads packets from this capture file.
     #[must_use]
     pub fn read(mut self, path: impl Into<std::path::PathBuf>) -> Self {
-        self.options.source = Some(super::context::Source::File(path.into()));
+        self.options.source = Some(Source::File(path.into()));
         self
     }
 
@@ -234,6 +235,7 @@ struct Host {
 impl Host {
     fn new(builder: Builder, cancel: Cancel) -> Self {
         let context = Rc::new(Context {
+            memory: Memory::new(builder.options.memory),
             options: builder.options,
             cancel,
             out: RefCell::new(Box::new(Discard)),
@@ -279,6 +281,9 @@ impl Host {
                 Err(error) => failure = Some(Failure::evaluation(error, &script.name, &script.source)),
             },
         }
+        if failure.is_none() {
+            failure = self.write_evidence().err();
+        }
         let mut outcome = self.context.outcome();
         if let Some(failure) = &failure {
             outcome.verdict = match failure.kind.verdict() {
@@ -295,6 +300,17 @@ impl Host {
         Report { outcome, findings: ledger.findings, value, notes: ledger.notes, failure }
     }
 
+    /// Writes the packets that show the findings.
+    fn write_evidence(&self) -> Result<(), Failure> {
+        let (Some(to), Some(Source::File(from))) = (&self.context.options.evidence, &self.context.options.source)
+        else {
+            return Ok(());
+        };
+        let selection = std::mem::take(&mut self.context.ledger.borrow_mut().evidence);
+        let copied = selection.copy(from, to, &self.context.options.limits, &self.context.cancel);
+        copied.map(drop).map_err(|error| Failure::new(ErrorKind::Input, error.to_string()))
+    }
+
     /// Checks everything that can be checked before anything is opened.
     fn prepare(&self, script: &Script, arguments: &[String]) -> Result<(AST, Map), Failure> {
         for need in &script.header.needs {
@@ -304,6 +320,10 @@ impl Host {
                     format!("{} needs the permission `{need}`, which was not granted; add --allow {need}", script.name),
                 ));
             }
+        }
+        if self.context.options.evidence.is_some() && !matches!(self.context.options.source, Some(Source::File(_))) {
+            let message = "--evidence reads the capture a second time, so it needs a file: -r FILE";
+            return Err(Failure::new(ErrorKind::Usage, message));
         }
         let args = script.header.arguments(arguments);
         let args = args.map_err(|error| Failure::new(ErrorKind::Usage, error.message))?;

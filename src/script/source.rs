@@ -12,7 +12,6 @@ use super::error::{ErrorKind, thrown};
 use super::error::{capture_error, filter_error, pipeline_error};
 use super::plan::{Caller, Fields, Item};
 use crate::capture::{CaptureFile, FilterSet, PacketSource as _, Pipeline, Stage, Until, Writer};
-use crate::limits::Loss;
 use crate::record::{Kind, Row};
 
 /// A kind of row that a capture can give.
@@ -218,10 +217,8 @@ impl Derived {
                     continue 'rows;
                 }
             }
-            if is_read || self.rows.len() < context.options.limits.rows {
+            if is_read || context.may_keep(self.rows.len()) {
                 self.rows.push_back(row);
-            } else {
-                context.ledger.borrow_mut().loss += &Loss { rows: 1, ..Loss::default() };
             }
         }
         Ok(())

@@ -11,7 +11,6 @@ use super::context::Context;
 use super::error::{ErrorKind, thrown};
 use super::plan::{Caller, Fields, Item, Step, encode, fields_read};
 use super::source::{Noun, Tap};
-use crate::limits::Loss;
 use crate::record::{Kind, Row};
 
 /// Rows that come one by one, once.
@@ -195,11 +194,7 @@ impl Run {
                     Running::Take(left) => *left -= 1,
                     Running::Distinct(key, seen) => {
                         encode(&key.values(&item, caller)?, &mut self.buffer);
-                        if seen.contains(&self.buffer[..]) {
-                            continue 'rows;
-                        }
-                        if seen.len() >= context.options.limits.rows {
-                            context.ledger.borrow_mut().loss += &Loss { rows: 1, ..Loss::default() };
+                        if seen.contains(&self.buffer[..]) || !context.may_keep(seen.len()) {
                             continue 'rows;
                         }
                         seen.insert(self.buffer.as_slice().into());
