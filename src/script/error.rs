@@ -19,6 +19,8 @@ pub enum ErrorKind {
     Input,
     /// Something that the script needs was not granted.
     Permission,
+    /// What the script says cannot be written.
+    Output,
     /// Something could not be observed.
     Observation,
     /// Somebody asked to stop.
@@ -34,6 +36,7 @@ impl ErrorKind {
             Self::Usage => "usage",
             Self::Input => "input",
             Self::Permission => "permission",
+            Self::Output => "output",
             Self::Observation => "observation",
             Self::Cancelled => "cancelled",
         }
@@ -43,7 +46,7 @@ impl ErrorKind {
     #[must_use]
     pub const fn verdict(self) -> Verdict {
         match self {
-            Self::Script | Self::Usage | Self::Input | Self::Permission => Verdict::Error,
+            Self::Script | Self::Usage | Self::Input | Self::Permission | Self::Output => Verdict::Error,
             Self::Observation | Self::Cancelled => Verdict::Inconclusive,
         }
     }

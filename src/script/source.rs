@@ -11,7 +11,7 @@ use super::context::{Context, RunProgress, Source};
 use super::error::{ErrorKind, thrown};
 use super::error::{capture_error, filter_error, pipeline_error};
 use super::plan::{Caller, Fields, Item};
-use crate::capture::{CaptureFile, FilterSet, PacketSource as _, Pipeline, Stage, Until, Writer};
+use crate::capture::{CaptureError, CaptureFile, FilterSet, PacketSource as _, Pipeline, Stage, Until, Writer};
 use crate::record::{Kind, Row};
 
 /// A kind of row that a capture can give.
@@ -177,7 +177,8 @@ impl Capture {
                 }
             }
             if !more {
-                if interrupted {
+                // A source that was waiting for packets ends by itself then.
+                if context.cancel.is_requested() {
                     context.cancel.obeyed();
                     let packets = reading.pipeline.received();
                     context.ledger.borrow_mut().notes.push(format!("interrupted after {packets} packets"));
@@ -194,7 +195,7 @@ impl Capture {
             reading.count(context);
             let mut ledger = context.ledger.borrow_mut();
             ledger.loss += &reading.pipeline.loss();
-            if let Some(error) = reading.pipeline.take_error() {
+            if let Some(error) = reading.pipeline.take_error().filter(CaptureError::is_truncation) {
                 ledger.loss.truncated_inputs += 1;
                 ledger.notes.push(error.to_string());
             }
