@@ -3,5 +3,6 @@
 //! Everything here runs the binary, on captures that the project makes itself. `tshark`, `tcpdump`, `gzip` and `zstd`
 //! have to be installed.
 
+mod cli;
 mod scripts;
 mod support;

@@ -1,7 +1,8 @@
 //! Where results go: the terminal or a pipe, and a report beside it.
 
 use std::fs::File;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
 
 use rustix::stdio::stdout;
 use rustix::termios::tcgetwinsize;
@@ -16,10 +17,16 @@ pub(super) fn format(arguments: &OutputArguments) -> Format {
 
 /// The renderers that the command line asks for.
 pub(super) fn renderer(arguments: &OutputArguments, style: &Style) -> Result<Box<dyn Renderer>, String> {
-    let terminal = std::io::stdout().is_terminal();
-    let on_stdout =
+    // Results do not get into the packets that go to standard output.
+    let is_stdout = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
+    let (to, terminal): (Box<dyn Write + Send>, bool) =
+        match is_stdout(&arguments.write) || is_stdout(&arguments.evidence) {
+            true => (Box::new(std::io::stderr()), std::io::stderr().is_terminal()),
+            false => (Box::new(std::io::stdout()), std::io::stdout().is_terminal()),
+        };
+    let shown =
         Style { color: colored(arguments.color, terminal), width: terminal.then(terminal_width), ..style.clone() };
-    let mut renderers = vec![format(arguments).renderer(Box::new(std::io::stdout()), on_stdout)];
+    let mut renderers = vec![format(arguments).renderer(to, shown)];
     if let Some(path) = &arguments.report {
         let format = Format::from_path(path).map_err(|error| error.to_string())?;
         let file = File::create(path).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use super::arguments::{EvalArguments, LimitArguments, OutputArguments, ReplArguments, RunArguments, SourceArguments};
+use super::list::print;
 use super::progress::ProgressLine;
 use super::{Ended, help, output, signals};
 use crate::capture::Until;
@@ -54,7 +55,7 @@ pub(super) fn check(scripts: &[String]) -> Ended {
     for name in scripts {
         let checked = library().find(name).map_err(|error| format!("error: {error}"));
         match checked.and_then(|script| session.check(&script).map_err(|failure| failure.to_string())) {
-            Ok(()) => println!("{name}: ok"),
+            Ok(()) => drop(print(&format!("{name}: ok\n"))?),
             Err(message) => {
                 eprintln!("{message}");
                 verdict = Verdict::Error;

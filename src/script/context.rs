@@ -117,12 +117,17 @@ impl Context {
         write(self.out.borrow_mut().as_mut()).map_err(|error| {
             let mut kind = ErrorKind::Output;
             if error.kind() == std::io::ErrorKind::BrokenPipe {
-                self.cancel.abort();
-                self.unread.set(true);
+                self.leave();
                 kind = ErrorKind::Cancelled;
             }
             thrown(kind, format!("the output cannot be written: {error}"))
         })
+    }
+
+    /// Stops because whoever read the output has seen enough of it.
+    pub(crate) fn leave(&self) {
+        self.cancel.abort();
+        self.unread.set(true);
     }
 
     /// Whether one more row may be kept besides those that are; if not, it is counted as lost.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use rhai::{Dynamic, EvalAltResult, ParseError, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, ParseError, Position};
 
 use super::value::from_dynamic;
 use crate::capture::{CaptureError, FilterError, PipelineError};
@@ -62,6 +62,17 @@ pub(crate) struct Thrown {
 impl std::fmt::Display for Thrown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+impl Thrown {
+    /// Lets scripts look at what they caught: `e.kind`, `e.message`, `e` as a text.
+    pub(crate) fn register(engine: &mut Engine) {
+        engine.register_type_with_name::<Self>("error");
+        engine.register_get("kind", |error: &mut Self| error.kind.name());
+        engine.register_get("message", |error: &mut Self| error.message.clone());
+        engine.register_fn("to_string", |error: &mut Self| error.message.clone());
+        engine.register_fn("to_debug", |error: &mut Self| error.message.clone());
     }
 }
 

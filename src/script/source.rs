@@ -161,7 +161,12 @@ impl Capture {
             let interrupted = context.cancel.is_requested();
             let pipeline = &mut reading.pipeline;
             let more = if interrupted { pipeline.stop().map(|()| false) } else { pipeline.advance() };
-            let more = more.map_err(|error| pipeline_error(&error))?;
+            let more = more.map_err(|error| {
+                if error.is_broken_pipe() {
+                    context.leave();
+                }
+                pipeline_error(&error)
+            })?;
             reading.count(context);
             for (stage, noun) in reading.nouns.iter().enumerate() {
                 let mut readers = self.streams.iter_mut().enumerate().filter(|(_, stream)| {

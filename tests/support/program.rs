@@ -106,15 +106,20 @@ pub(crate) fn run(command: &mut Command) -> Ended {
 fn run_reading(command: &mut Command, input: impl FnOnce(&mut dyn Write) -> std::io::Result<()> + Send) -> Ended {
     let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = started.unwrap_or_else(|error| panic!("{command:?} cannot be run: {error}"));
-    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let mut stdin = child.stdin.take().unwrap();
     thread::scope(|scope| {
-        scope.spawn(|| {
-            // Whoever stops reading has seen enough; what it says of it is what a test looks at.
-            let _ = input(&mut stdin.unwrap());
-        });
-        let stdout = scope.spawn(|| read(stdout.unwrap()));
-        let stderr = scope.spawn(|| read(stderr.unwrap()));
-        let (code, peak) = watch(&mut child, command);
+        // Whoever stops reading has seen enough; what it says of it is what a test looks at.
+        scope.spawn(move || drop(input(&mut stdin)));
+        wait(child, &format!("{command:?}"))
+    })
+}
+
+/// Waits for a child whose output goes into pipes, and ends it when it hangs.
+pub(crate) fn wait(mut child: Child, what: &str) -> Ended {
+    let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    thread::scope(|scope| {
+        let (stdout, stderr) = (scope.spawn(|| read(stdout)), scope.spawn(|| read(stderr)));
+        let (code, peak) = watch(&mut child, what);
         Ended { code, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap(), peak }
     })
 }
@@ -125,8 +130,8 @@ fn read(mut from: impl Read) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Waits for a child, and ends it when it hangs. Gives its exit code and the most memory that it had.
-fn watch(child: &mut Child, command: &Command) -> (Option<i32>, u64) {
+/// Gives the exit code of a child and the most memory that it had.
+fn watch(child: &mut Child, what: &str) -> (Option<i32>, u64) {
     const SAMPLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
     let start = Instant::now();
     let mut peak = 0;
@@ -139,7 +144,7 @@ fn watch(child: &mut Child, command: &Command) -> (Option<i32>, u64) {
         }
         if start.elapsed() > PATIENCE {
             child.kill().unwrap();
-            panic!("{command:?} hangs: it ran for {PATIENCE:?}");
+            panic!("{what} hangs: it ran for {PATIENCE:?}");
         }
     }
 }

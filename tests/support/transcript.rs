@@ -111,9 +111,12 @@ fn run(command: &str, folder: &Folder, asks: bool, text: &mut String) {
     }
 }
 
-/// The lines that differ, with two lines around them.
-fn diff(expected: &str, actual: &str) -> String {
+/// The lines that differ, with two lines around them; nothing where none do.
+pub(crate) fn diff(expected: &str, actual: &str) -> String {
     const AROUND: usize = 2;
+    if expected == actual {
+        return String::new();
+    }
     let (old, new): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), actual.lines().collect());
     // Length of the longest common subsequence of what is behind each pair of places.
     let mut common = vec![vec![0_u32; new.len() + 1]; old.len() + 1];
