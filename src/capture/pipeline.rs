@@ -233,9 +233,18 @@ impl Pipeline {
             if let Some(table) = &mut self.table {
                 table.finish(&mut self.conversations);
             }
-            if let Some(writer) = self.writer.take() {
-                writer.finish(self.source.interfaces())?;
-            }
+        }
+        self.end_writing()
+    }
+
+    /// Completes the file that packets are written to. What is read behind this is not written.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be completed.
+    pub fn end_writing(&mut self) -> Result<(), PipelineError> {
+        if let Some(writer) = self.writer.take() {
+            writer.finish(self.source.interfaces())?;
         }
         Ok(())
     }

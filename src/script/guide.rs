@@ -107,7 +107,7 @@ pub fn script(script: &Script) -> String {
 }
 
 /// Documentation as one line.
-fn one_line(doc: &str) -> String {
+pub(super) fn one_line(doc: &str) -> String {
     doc.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

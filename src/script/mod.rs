@@ -13,6 +13,7 @@ mod nearest;
 mod permission;
 mod plan;
 mod primitives;
+pub mod reference;
 mod session;
 mod source;
 mod stream;

@@ -11,7 +11,9 @@ use super::context::{Context, RunProgress, Source};
 use super::error::{ErrorKind, thrown};
 use super::error::{capture_error, filter_error, pipeline_error};
 use super::plan::{Caller, Fields, Item};
-use crate::capture::{CaptureError, CaptureFile, FilterSet, PacketSource as _, Pipeline, Stage, Until, Writer};
+use crate::capture::{
+    CaptureError, CaptureFile, FilterSet, PacketSource as _, Pipeline, PipelineError, Stage, Until, Writer,
+};
 use crate::record::{Kind, Row};
 
 /// A kind of row that a capture can give.
@@ -161,12 +163,7 @@ impl Capture {
             let interrupted = context.cancel.is_requested();
             let pipeline = &mut reading.pipeline;
             let more = if interrupted { pipeline.stop().map(|()| false) } else { pipeline.advance() };
-            let more = more.map_err(|error| {
-                if error.is_broken_pipe() {
-                    context.leave();
-                }
-                pipeline_error(&error)
-            })?;
+            let more = more.map_err(|error| explain(&error, context))?;
             reading.count(context);
             for (stage, noun) in reading.nouns.iter().enumerate() {
                 let mut readers = self.streams.iter_mut().enumerate().filter(|(_, stream)| {
@@ -188,23 +185,23 @@ impl Capture {
                     let packets = reading.pipeline.received();
                     context.ledger.borrow_mut().notes.push(format!("interrupted after {packets} packets"));
                 }
-                self.end(context);
+                self.end(context)?;
             }
         }
         Ok(())
     }
 
     /// Closes the source and notes what it could not see.
-    fn end(&mut self, context: &Context) {
-        if let State::Open(mut reading) = std::mem::replace(&mut self.state, State::Ended) {
-            reading.count(context);
-            let mut ledger = context.ledger.borrow_mut();
-            ledger.loss += &reading.pipeline.loss();
-            if let Some(error) = reading.pipeline.take_error().filter(CaptureError::is_truncation) {
-                ledger.loss.truncated_inputs += 1;
-                ledger.notes.push(error.to_string());
-            }
+    fn end(&mut self, context: &Context) -> Result<(), Box<EvalAltResult>> {
+        let State::Open(mut reading) = std::mem::replace(&mut self.state, State::Ended) else { return Ok(()) };
+        reading.count(context);
+        let mut ledger = context.ledger.borrow_mut();
+        ledger.loss += &reading.pipeline.loss();
+        if let Some(error) = reading.pipeline.take_error().filter(CaptureError::is_truncation) {
+            ledger.loss.truncated_inputs += 1;
+            ledger.notes.push(error.to_string());
         }
+        reading.pipeline.end_writing().map_err(|error| explain(&error, context))
     }
 }
 
@@ -296,13 +293,22 @@ impl Tap {
     }
 
     /// Closes the source before its end, if no other stream of the capture may want more of it.
-    pub(crate) fn close(&self, context: &Context) {
+    pub(crate) fn close(&self, context: &Context) -> Result<(), Box<EvalAltResult>> {
         let mut capture = self.capture.borrow_mut();
         let others = capture.streams.iter().enumerate();
         if others.filter(|(i, _)| *i != self.index).all(|(_, stream)| stream.alive.strong_count() == 0) {
-            capture.end(context);
+            capture.end(context)?;
         }
+        Ok(())
     }
+}
+
+/// What is wrong with a pipeline; nothing is where packets go into a pipe whose reader has seen enough of them.
+fn explain(error: &PipelineError, context: &Context) -> Box<EvalAltResult> {
+    if error.is_broken_pipe() {
+        context.leave();
+    }
+    pipeline_error(error)
 }
 
 /// A filter that holds where all of these hold.

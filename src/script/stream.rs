@@ -203,16 +203,15 @@ impl Run {
             }
             return Ok(Some(item));
         }
-        self.close(context);
+        self.close(context)?;
         Ok(None)
     }
 
     /// Reads no more.
-    pub(crate) fn close(&mut self, context: &Context) {
-        if !std::mem::replace(&mut self.ended, true)
-            && let RowSource::Capture(tap) = &self.source
-        {
-            tap.close(context);
+    pub(crate) fn close(&mut self, context: &Context) -> Result<(), Box<EvalAltResult>> {
+        match &self.source {
+            RowSource::Capture(tap) if !std::mem::replace(&mut self.ended, true) => tap.close(context),
+            _ => Ok(()),
         }
     }
 
@@ -225,8 +224,7 @@ impl Run {
     ) -> Result<(), Box<EvalAltResult>> {
         while let Some(item) = self.next(context, caller)? {
             if !each(item)? {
-                self.close(context);
-                break;
+                return self.close(context);
             }
         }
         Ok(())

@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use rhai::{Engine, EvalAltResult, Map};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, Map};
 
 use super::super::context::Context;
 use super::super::docs::{Entry, Group};
 use super::super::error::{ErrorKind, thrown};
 use super::super::evidence::select;
 use super::super::nearest::suggestion;
-use super::super::value::from_dynamic;
+use super::super::value::{from_dynamic, to_row};
 use crate::record::Value;
 use crate::report::{Finding, Severity};
 
@@ -101,11 +101,15 @@ fn finding(context: &Context, id: &str, details: &Map) -> Result<(), Box<EvalAlt
     Ok(())
 }
 
-/// The values of a detail: one, or several in an array.
+/// The values of a detail: one, or several in an array. Maps become rows.
 fn list(details: &Map, name: &str) -> Vec<Value<'static>> {
-    match details.get(name).map_or(Value::None, from_dynamic) {
-        Value::None => Vec::new(),
-        Value::List(values) => values,
-        value => vec![value],
+    let value = |value: &Dynamic| if value.is_map() { Value::Record(to_row(value)) } else { from_dynamic(value) };
+    match details.get(name) {
+        None => Vec::new(),
+        Some(detail) if detail.is_unit() => Vec::new(),
+        Some(detail) => match detail.read_lock::<Array>() {
+            Some(values) => values.iter().map(value).collect(),
+            None => vec![value(detail)],
+        },
     }
 }
