@@ -1,5 +1,6 @@
 //! From a source to rows: filter, decode, follow conversations, hand out.
 
+use std::io;
 use std::sync::Arc;
 
 use super::{CaptureError, FilterError, FilterSet, Interface, OutputFile, PacketSource, Progress, Writer};
@@ -56,6 +57,14 @@ pub enum PipelineError {
     /// A file cannot be written.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+}
+
+impl PipelineError {
+    /// Whether packets were written into a pipe whose reader has left.
+    #[must_use]
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Capture(CaptureError::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -93,6 +93,8 @@ pub(crate) struct Context {
     pub(crate) stdin_used: Cell<bool>,
     /// Whether the file of [`Options::write`] has been opened.
     pub(crate) written: Cell<bool>,
+    /// Whether whoever read the output has seen enough of it.
+    pub(crate) unread: Cell<bool>,
 }
 
 impl Context {
@@ -113,12 +115,19 @@ impl Context {
         write: impl FnOnce(&mut dyn Renderer) -> std::io::Result<()>,
     ) -> Result<(), Box<EvalAltResult>> {
         write(self.out.borrow_mut().as_mut()).map_err(|error| {
+            let mut kind = ErrorKind::Output;
             if error.kind() == std::io::ErrorKind::BrokenPipe {
-                // Whoever read the output has seen enough: nothing is wrong, and nobody is left to tell.
-                self.cancel.abort();
+                self.leave();
+                kind = ErrorKind::Cancelled;
             }
-            thrown(ErrorKind::Cancelled, format!("the output cannot be written: {error}"))
+            thrown(kind, format!("the output cannot be written: {error}"))
         })
+    }
+
+    /// Stops because whoever read the output has seen enough of it.
+    pub(crate) fn leave(&self) {
+        self.cancel.abort();
+        self.unread.set(true);
     }
 
     /// Whether one more row may be kept besides those that are; if not, it is counted as lost.

@@ -38,6 +38,7 @@ pub(super) fn build(context: &Rc<Context>) -> Engine {
         }
     });
 
+    Thrown::register(&mut engine);
     value::register(&mut engine, primitives::KINDS);
     stream::register(&mut engine, context);
     verbs::register(&mut engine, context);

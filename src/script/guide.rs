@@ -58,8 +58,11 @@ pub fn topics() -> impl Iterator<Item = String> {
 /// `; did you mean …?`, or nothing.
 #[must_use]
 pub fn hint(name: &str) -> String {
-    let kinds = KINDS.iter().map(|kind| kind.name.as_ref());
-    suggestion(name, docs::entries().map(|entry| entry.name).chain(kinds))
+    let kinds = KINDS.iter().map(|kind| kind.name.to_string());
+    let of_kind = |kind: &Kind| kind.fields.iter().map(|f| format!("{}.{}", kind.name, f.name)).collect::<Vec<_>>();
+    let fields = KINDS.iter().flat_map(|kind| of_kind(kind));
+    let names: Vec<_> = docs::entries().map(|entry| entry.name.to_owned()).chain(kinds).chain(fields).collect();
+    suggestion(name, names.iter().map(String::as_str))
 }
 
 fn function(entry: &Entry) -> String {

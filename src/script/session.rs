@@ -226,6 +226,10 @@ impl Report {
 /// The variable that holds the value of the line before.
 pub const IT: &str = "it";
 
+fn ignore_broken_pipe(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
+}
+
 /// What lives on the engine's thread.
 struct Host {
     engine: Rc<Engine>,
@@ -249,6 +253,7 @@ impl Host {
             names_costly_fields: Cell::new(true),
             stdin_used: Cell::new(false),
             written: Cell::new(false),
+            unread: Cell::new(false),
         });
         let mut engine = engine::build(&context);
         for register in builder.functions {
@@ -271,6 +276,7 @@ impl Host {
         *self.context.out.borrow_mut() = out;
         self.context.reading.set(0);
         self.context.written.set(false);
+        self.context.unread.set(false);
         // A later line may look at what this one keeps.
         let costly = ["_body", "payload"].iter().any(|name| script.source.contains(name));
         self.context.names_costly_fields.set(line || costly);
@@ -300,8 +306,20 @@ impl Host {
             };
             outcome.reasons.insert(0, failure.message.clone());
         }
+        if self.context.unread.get() {
+            // Nothing is wrong, and nobody is left to tell.
+            failure = None;
+        }
+        let finished = self.context.out.borrow_mut().finish(&outcome);
         // Output that nobody reads any more has no end to write.
-        let _ = self.context.out.borrow_mut().finish(&outcome);
+        if let Err(error) = finished.or_else(ignore_broken_pipe)
+            && failure.is_none()
+        {
+            let lost = Failure::new(ErrorKind::Output, format!("the output cannot be written: {error}"));
+            outcome.verdict = lost.kind.verdict();
+            outcome.reasons.insert(0, lost.message.clone());
+            failure = Some(lost);
+        }
         *self.context.out.borrow_mut() = Box::new(Discard);
         let ledger = self.context.ledger.take();
         Report { outcome, findings: ledger.findings, value, notes: ledger.notes, failure }

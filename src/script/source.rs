@@ -11,7 +11,9 @@ use super::context::{Context, RunProgress, Source};
 use super::error::{ErrorKind, thrown};
 use super::error::{capture_error, filter_error, pipeline_error};
 use super::plan::{Caller, Fields, Item};
-use crate::capture::{CaptureFile, FilterSet, PacketSource as _, Pipeline, Stage, Until, Writer};
+use crate::capture::{
+    CaptureError, CaptureFile, FilterSet, PacketSource as _, Pipeline, PipelineError, Stage, Until, Writer,
+};
 use crate::record::{Kind, Row};
 
 /// A kind of row that a capture can give.
@@ -161,7 +163,7 @@ impl Capture {
             let interrupted = context.cancel.is_requested();
             let pipeline = &mut reading.pipeline;
             let more = if interrupted { pipeline.stop().map(|()| false) } else { pipeline.advance() };
-            let more = more.map_err(|error| pipeline_error(&error))?;
+            let more = more.map_err(|error| explain(&error, context))?;
             reading.count(context);
             for (stage, noun) in reading.nouns.iter().enumerate() {
                 let mut readers = self.streams.iter_mut().enumerate().filter(|(_, stream)| {
@@ -177,7 +179,8 @@ impl Capture {
                 }
             }
             if !more {
-                if interrupted {
+                // A source that was waiting for packets ends by itself then.
+                if context.cancel.is_requested() {
                     context.cancel.obeyed();
                     let packets = reading.pipeline.received();
                     context.ledger.borrow_mut().notes.push(format!("interrupted after {packets} packets"));
@@ -194,11 +197,11 @@ impl Capture {
         reading.count(context);
         let mut ledger = context.ledger.borrow_mut();
         ledger.loss += &reading.pipeline.loss();
-        if let Some(error) = reading.pipeline.take_error() {
+        if let Some(error) = reading.pipeline.take_error().filter(CaptureError::is_truncation) {
             ledger.loss.truncated_inputs += 1;
             ledger.notes.push(error.to_string());
         }
-        reading.pipeline.end_writing().map_err(|error| pipeline_error(&error))
+        reading.pipeline.end_writing().map_err(|error| explain(&error, context))
     }
 }
 
@@ -295,6 +298,14 @@ impl Tap {
         }
         Ok(())
     }
+}
+
+/// What is wrong with a pipeline; nothing is where packets go into a pipe whose reader has seen enough of them.
+fn explain(error: &PipelineError, context: &Context) -> Box<EvalAltResult> {
+    if error.is_broken_pipe() {
+        context.leave();
+    }
+    pipeline_error(error)
 }
 
 /// A filter that holds where all of these hold.
