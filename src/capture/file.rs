@@ -263,7 +263,7 @@ mod tests {
                 let cancel = cancel.clone();
                 move || CaptureFile::from_fd(reader.into(), "test", &cancel)?.next().map(|packet| packet.is_some())
             });
-            cancel.interrupt();
+            cancel.abort();
             let error = waiting.join().unwrap().expect_err("nothing was delivered");
             assert_eq!(error.to_string(), "reading `test` was stopped");
         }
@@ -278,7 +278,7 @@ mod tests {
             let cancel = cancel.clone();
             move || CaptureFile::open(&path, &cancel).map(drop)
         });
-        cancel.interrupt();
+        cancel.abort();
         assert!(matches!(waiting.join().unwrap(), Err(CaptureError::Cancelled { .. })));
     }
 
@@ -294,7 +294,7 @@ mod tests {
         let cancel = Cancel::new().unwrap();
         let mut file = CaptureFile::from_fd(file.into(), "test", &cancel).unwrap();
         assert!(file.advance().unwrap());
-        cancel.interrupt();
+        cancel.abort();
         let stopped = std::iter::repeat_with(|| file.advance()).take(1000).find_map(Result::err);
         assert!(matches!(stopped, Some(CaptureError::Cancelled { .. })));
     }

@@ -8,6 +8,7 @@ use rustix::stdio::stdout;
 use rustix::termios::tcgetwinsize;
 
 use super::arguments::{Color, OutputArguments};
+use super::progress::ProgressLine;
 use crate::report::{Format, Renderer, Style, Tee};
 
 /// The format of standard output.
@@ -15,14 +16,26 @@ pub(super) fn format(arguments: &OutputArguments) -> Format {
     if arguments.json { Format::Json } else { arguments.format }
 }
 
+/// Standard output, above the progress line if both are seen at a terminal.
+pub(super) fn stdout_above(progress: Option<&ProgressLine>) -> Box<dyn Write + Send> {
+    match progress {
+        Some(line) if std::io::stdout().is_terminal() => Box::new(line.above(std::io::stdout())),
+        _ => Box::new(std::io::stdout()),
+    }
+}
+
 /// The renderers that the command line asks for.
-pub(super) fn renderer(arguments: &OutputArguments, style: &Style) -> Result<Box<dyn Renderer>, String> {
+pub(super) fn renderer(
+    arguments: &OutputArguments,
+    style: &Style,
+    progress: Option<&ProgressLine>,
+) -> Result<Box<dyn Renderer>, String> {
     // Results do not get into the packets that go to standard output.
     let is_stdout = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
     let (to, terminal): (Box<dyn Write + Send>, bool) =
         match is_stdout(&arguments.write) || is_stdout(&arguments.evidence) {
             true => (Box::new(std::io::stderr()), std::io::stderr().is_terminal()),
-            false => (Box::new(std::io::stdout()), std::io::stdout().is_terminal()),
+            false => (stdout_above(progress), std::io::stdout().is_terminal()),
         };
     let shown =
         Style { color: colored(arguments.color, terminal), width: terminal.then(terminal_width), ..style.clone() };

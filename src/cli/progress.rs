@@ -1,6 +1,7 @@
 //! How far a run is, on standard error, for whoever waits at a terminal.
 
-use std::io::Write as _;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::script::RunProgress;
@@ -11,35 +12,87 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Time between two updates.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// A line that is written over until the run ends.
-pub(super) struct ProgressLine {
+/// A line at the bottom that is written over until the run ends. Clones share it.
+#[derive(Clone)]
+pub(super) struct ProgressLine(Arc<Mutex<State>>);
+
+struct State {
     start: Instant,
     shown: Option<Instant>,
+    /// Whether the line stands on the screen now.
+    stands: bool,
 }
 
 impl ProgressLine {
     pub(super) fn new() -> Self {
-        Self { start: Instant::now(), shown: None }
+        Self(Arc::new(Mutex::new(State { start: Instant::now(), shown: None, stands: false })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another run begins.
+    pub(super) fn restart(&self) {
+        let mut state = self.state();
+        state.clear();
+        (state.start, state.shown) = (Instant::now(), None);
     }
 
     /// Shows how far the run is, now and then.
-    pub(super) fn update(&mut self, progress: &RunProgress) {
+    pub(super) fn update(&self, progress: &RunProgress) {
+        let mut state = self.state();
         let now = Instant::now();
-        let due = self.shown.map_or(self.start + PATIENCE, |shown| shown + INTERVAL);
+        let due = state.shown.map_or(state.start + PATIENCE, |shown| shown + INTERVAL);
         if now < due {
             return;
         }
-        self.shown = Some(now);
+        (state.shown, state.stands) = (Some(now), true);
         // Standard error may be gone; the run does not depend on it.
-        let _ = write!(std::io::stderr(), "\r\x1b[K{}", describe(progress, (now - self.start).as_secs_f64()));
+        let _ = write!(io::stderr(), "\r\x1b[K{}", describe(progress, (now - state.start).as_secs_f64()));
+    }
+
+    /// Writes to the same terminal, above the line.
+    pub(super) fn above<W: Write>(&self, to: W) -> Above<W> {
+        Above { line: self.clone(), to }
     }
 }
 
-impl Drop for ProgressLine {
-    fn drop(&mut self) {
-        if self.shown.is_some() {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
+impl State {
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.stands) {
+            let _ = write!(io::stderr(), "\r\x1b[K");
         }
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// A writer to the terminal on which the line stands.
+pub(super) struct Above<W: Write> {
+    line: ProgressLine,
+    to: W,
+}
+
+impl<W: Write> Write for Above<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.state().clear();
+        self.to.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+impl<W: Write> Drop for Above<W> {
+    fn drop(&mut self) {
+        // Nothing will be written, but what comes next does not know of the line.
+        self.line.state().clear();
     }
 }
 

@@ -7,10 +7,10 @@ use super::arguments::{EvalArguments, LimitArguments, OutputArguments, ReplArgum
 use super::list::print;
 use super::progress::ProgressLine;
 use super::{Ended, help, output, signals};
-use crate::capture::Until;
+use crate::capture::{Cancel, CaptureFile, Until};
 use crate::limits::Limits;
-use crate::repl;
-use crate::report::{Style, Verdict, loss};
+use crate::repl::{self, Console};
+use crate::report::{Style, Verdict, harmless, loss};
 use crate::script::{Library, Netscript, Options, Permission, Report, Script, Source};
 
 /// Runs a script of the library.
@@ -36,16 +36,53 @@ pub(super) fn expression(arguments: &EvalArguments) -> Ended {
 /// Asks line by line.
 pub(super) fn interactive(arguments: &ReplArguments) -> Ended {
     let options = options(&arguments.source, None, &arguments.limits)?;
-    let terminal = std::io::stdout().is_terminal();
-    let style = Style {
-        color: output::colored(arguments.color, terminal),
-        width: Some(output::terminal_width()),
-        eval: true,
-        ..style("repl", &arguments.source)
+    let source = source_in_words(&options)?;
+    let progress = std::io::stderr().is_terminal().then(ProgressLine::new);
+    let mut builder = Netscript::builder().options(options);
+    if let Some(line) = progress.clone() {
+        builder = builder.progress(move |progress| line.update(&progress));
+    }
+    let session = builder.build().map_err(|error| error.to_string())?;
+    let output = move || {
+        progress.iter().for_each(ProgressLine::restart);
+        output::stdout_above(progress.as_ref())
     };
-    let session = Netscript::builder().options(options).build().map_err(|error| error.to_string())?;
-    repl::run(&session, &style).map_err(|error| error.to_string())?;
-    Ok(Verdict::Clean)
+    let console = Console {
+        color: output::colored(arguments.color, std::io::stdout().is_terminal()),
+        width: || std::io::stdout().is_terminal().then(output::terminal_width),
+        output: Box::new(output),
+        source,
+    };
+    repl::run(&session, &console).map_err(|error| error.to_string())
+}
+
+/// What the lines of a session are about. A file that is no capture is said before the first of them.
+fn source_in_words(options: &Options) -> Result<String, String> {
+    let filter = options.filter.as_ref().map_or_else(String::new, |filter| format!(", only {filter}"));
+    match &options.source {
+        None => Ok("no capture: open(\"FILE\") reads one".to_owned()),
+        Some(Source::Stdin) => Err("repl reads lines from standard input, so packets cannot come from there".to_owned()),
+        Some(Source::File(path)) => {
+            let unreadable = |error| format!("cannot read {}: {error}", path.display());
+            let file = std::fs::metadata(path).map_err(unreadable)?;
+            if file.is_file() {
+                let cancel = Cancel::new().map_err(|error| error.to_string())?;
+                CaptureFile::open(path, &cancel).map_err(|error| error.to_string())?;
+            }
+            Ok(harmless(&format!("{} ({}){filter}", path.display(), size(file.len()))))
+        }
+    }
+}
+
+/// `2.7 MB`.
+#[expect(clippy::cast_precision_loss, reason = "for a person")]
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
 }
 
 /// Checks scripts without running them; all of them, also after one that is wrong.
@@ -99,10 +136,10 @@ fn options(
 }
 
 fn run(script: &Script, arguments: &[String], options: Options, output: &OutputArguments, style: &Style) -> Ended {
-    let out = output::renderer(output, style)?;
+    let progress = (!output.quiet && std::io::stderr().is_terminal()).then(ProgressLine::new);
+    let out = output::renderer(output, style, progress.as_ref())?;
     let mut builder = Netscript::builder().options(options);
-    if !output.quiet && std::io::stderr().is_terminal() {
-        let mut line = ProgressLine::new();
+    if let Some(line) = progress {
         builder = builder.progress(move |progress| line.update(&progress));
     }
     let session = builder.build().map_err(|error| error.to_string())?;

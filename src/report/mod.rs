@@ -45,3 +45,4 @@ pub use finding::{Finding, Severity, UnknownSeverity};
 pub use format::{Format, Style, UnknownFormat};
 pub use outcome::{Outcome, Verdict};
 pub use renderer::{Discard, Renderer, Tee};
+pub use visible::harmless;

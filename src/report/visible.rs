@@ -130,6 +130,14 @@ pub(super) fn line(text: &str, limit: usize) -> String {
     line
 }
 
+/// Text from anywhere as it may be written to a terminal: lines and tabs stay, whatever else could steer the terminal or
+/// hide is written out (`\x1b`, `\u{202e}`).
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    let lines = text.split('\n').map(|each| each.split('\t').map(|part| line(part, usize::MAX)).collect::<Vec<_>>());
+    lines.map(|parts| parts.join("\t")).collect::<Vec<_>>().join("\n")
+}
+
 /// The width of text that is visible already, in terminal columns.
 pub(super) fn width(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
@@ -151,6 +159,11 @@ mod tests {
     fn terminal_escapes_and_controls_are_written_out() {
         assert_eq!(line("\x1b[2J\x1b]0;owned\x07\r\n\t\x7f\0", 99), "\\x1b[2J\\x1b]0;owned\\x07\\r\\n\\t\\x7f\\x00");
         assert_eq!(line("a\u{9b}31mb", 99), "a\\u{9b}31mb");
+    }
+
+    #[test]
+    fn harmless_text_keeps_its_lines_and_tabs_only() {
+        assert_eq!(harmless("a\tb\r\n\x1b[31mc\n"), "a\tb\\r\n\\x1b[31mc\n");
     }
 
     #[test]

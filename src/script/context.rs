@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::path::PathBuf;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 
 use rhai::{AST, Engine, EvalAltResult};
 
@@ -86,7 +86,7 @@ pub(crate) struct Context {
     pub(crate) engine: OnceCell<Weak<Engine>>,
     pub(crate) memory: Memory,
     /// How many streams are being read: an interruption ends them, and not the script.
-    pub(crate) reading: Cell<u32>,
+    pub(crate) reading: Rc<Cell<u32>>,
     /// Whether the script names a field that is costly to keep.
     pub(crate) names_costly_fields: Cell<bool>,
     /// Whether standard input has been opened.

@@ -32,6 +32,21 @@ pub struct Entry {
     pub needs: Option<Permission>,
 }
 
+impl Entry {
+    /// What it gives, in the words of its signature: `stream of flow`, `array`, `integer`.
+    #[must_use]
+    pub fn gives(&self) -> Option<&'static str> {
+        self.signature.rsplit_once("-> ").map(|(_, result)| result)
+    }
+
+    /// Whether there is one way to call it, with nothing between its brackets.
+    #[must_use]
+    pub fn takes_nothing(&self) -> bool {
+        let calls = self.signature.strip_prefix(self.name).and_then(|rest| rest.strip_prefix("()"));
+        calls.is_some_and(|rest| !rest.starts_with(" or "))
+    }
+}
+
 /// Every function, in the order in which the reference shows them.
 pub fn entries() -> impl Iterator<Item = &'static Entry> {
     super::primitives::ENTRIES.iter().chain(super::verbs::ENTRIES).copied().flatten()

@@ -8,6 +8,7 @@ use rhai::{Dynamic, Engine, OptimizationLevel};
 use super::context::Context;
 use super::error::{ErrorKind, Thrown};
 use super::{primitives, stream, value, verbs};
+use crate::report::harmless;
 
 /// Builds the engine of a session. It stays on its thread.
 pub(super) fn build(context: &Rc<Context>) -> Engine {
@@ -22,7 +23,7 @@ pub(super) fn build(context: &Rc<Context>) -> Engine {
         // What cannot be written stops the script at its next operation.
         let _ = this.say(|out| out.text(text));
     });
-    engine.on_debug(|text, _, position| eprintln!("debug {position}: {text}"));
+    engine.on_debug(|text, _, position| eprintln!("debug {position}: {}", harmless(text)));
 
     let this = context.clone();
     engine.on_progress(move |_| {

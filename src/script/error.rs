@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use rhai::{Dynamic, Engine, EvalAltResult, ParseError, Position};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::value::from_dynamic;
 use crate::capture::{CaptureError, FilterError, PipelineError};
-use crate::report::Verdict;
+use crate::report::{Verdict, harmless};
 
 /// What kind of trouble stopped a script; scripts read it as `e.kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +121,7 @@ impl Failure {
     /// A failure that has no place in a script.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { kind, position: None, text: format!("error: {message}"), message }
+        Self { kind, position: None, text: format!("error: {}", harmless(&message)), message }
     }
 
     /// A failure at a place in a script.
@@ -132,15 +133,17 @@ impl Failure {
         position: Option<(usize, usize)>,
     ) -> Self {
         let message = message.into();
-        let mut text = format!("error: {message}");
+        let mut text = format!("error: {}", harmless(&message));
         if let Some((line, column)) = position
             && let Some(code) = source.lines().nth(line - 1)
         {
             let number = line.to_string();
             let margin = " ".repeat(number.len());
             // Tabs are kept so that the caret stands under its place whatever their width.
-            let before = code.chars().take(column.saturating_sub(1));
-            let indent: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+            let before: String = code.chars().take(column.saturating_sub(1)).collect();
+            let indent =
+                harmless(&before).split('\t').map(|part| " ".repeat(part.width())).collect::<Vec<_>>().join("\t");
+            let code = harmless(code);
             let _ = write!(
                 text,
                 "\n{margin}--> {name}:{line}:{column}\n{margin} |\n{number} | {code}\n{margin} | {indent}^"
@@ -210,4 +213,27 @@ fn place(position: Position) -> Option<(usize, usize)> {
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caret_stands_under_its_place_whatever_stands_before_it() {
+        for (code, column, shown) in [
+            ("flows().x", 9, "1 | flows().x\n  |         ^"),
+            ("\tx", 2, "1 | \tx\n  | \t^"),
+            ("\"日本\".x", 6, "1 | \"日本\".x\n  |        ^"),
+            ("\"\u{1b}[31m\" x", 8, "1 | \"\\x1b[31m\" x\n  |           ^"),
+        ] {
+            let failure = Failure::at(ErrorKind::Script, "no", "input", code, Some((1, column)));
+            assert_eq!(failure.to_string(), format!("error: no\n --> input:1:{column}\n  |\n{shown}"));
+        }
+    }
+
+    #[test]
+    fn a_message_cannot_steer_the_terminal() {
+        assert_eq!(Failure::new(ErrorKind::Script, "\u{1b}[2J\u{202e}").to_string(), "error: \\x1b[2J\\u{202e}");
+    }
 }

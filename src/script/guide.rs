@@ -48,6 +48,13 @@ pub fn topic(name: &str) -> Option<String> {
     kind.index(field).map(|place| describe_field(&kind.fields[place]))
 }
 
+/// Every name that [`topic`] explains: functions, records and fields.
+pub fn topics() -> impl Iterator<Item = String> {
+    let fields = |kind: &'static Kind| kind.fields.iter().map(move |field| format!("{}.{}", kind.name, field.name));
+    let kinds = KINDS.iter().flat_map(move |kind| std::iter::once(kind.name.to_string()).chain(fields(kind)));
+    docs::entries().map(|entry| entry.name.to_owned()).chain(kinds)
+}
+
 /// `; did you mean …?`, or nothing.
 #[must_use]
 pub fn hint(name: &str) -> String {

@@ -1,5 +1,6 @@
 //! Rhai over the rest: engine, session, permissions, streams, and one thin file for each primitive.
 
+pub mod completion;
 mod context;
 pub mod docs;
 mod engine;
@@ -7,6 +8,7 @@ mod error;
 mod evidence;
 pub mod guide;
 mod header;
+mod input;
 mod library;
 mod memory;
 mod nearest;
@@ -23,7 +25,8 @@ mod verbs;
 pub use context::{Options, RunProgress, Source};
 pub use error::{ErrorKind, Failure};
 pub use header::{Header, HeaderError, Param, ParamType, ParamValue};
+pub use input::Syntax;
 pub use library::{Library, LibraryError, Listed, Origin, Script};
 pub use permission::{Permission, UnknownPermission};
 pub use primitives::KINDS;
-pub use session::{Builder, Netscript, Report, Session};
+pub use session::{Builder, IT, Netscript, Report, Session};

@@ -8,6 +8,7 @@ use std::thread;
 
 use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Map, Scope};
 
+use super::completion::{Variable, variables};
 use super::context::{Context, Ledger, Options, RunProgress, Source};
 use super::error::{ErrorKind, Failure};
 use super::library::Script;
@@ -144,7 +145,8 @@ impl Session {
         self.work(move |host| host.run(&script, &arguments, out, false))
     }
 
-    /// Runs some lines in the scope of the lines before them, and shows what they say and give.
+    /// Runs some lines in the scope of the lines before them, and shows what they say and give. The value is [`IT`] in
+    /// the lines that follow.
     #[must_use]
     pub fn line(&self, line: &str, out: Box<dyn Renderer>) -> Report {
         let line = line.to_owned();
@@ -161,24 +163,13 @@ impl Session {
     /// What is wrong with it.
     pub fn check(&self, script: &Script) -> Result<(), Failure> {
         let script = script.clone();
-        let (send, receive) = mpsc::sync_channel(1);
-        let job: Job = Box::new(move |host| {
-            let _ = send.send(host.compile(&script).map(drop));
-        });
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
-        let gone = || Failure::new(ErrorKind::Script, "the engine has stopped");
-        if sent { receive.recv().unwrap_or_else(|_| Err(gone())) } else { Err(gone()) }
+        self.ask(move |host| host.compile(&script).map(drop)).unwrap_or_else(|| Err(stopped()))
     }
 
-    /// The names of the variables of the lines so far.
+    /// The variables of the lines so far, the latest first, with what is known of their values.
     #[must_use]
-    pub fn variables(&self) -> Vec<String> {
-        let (send, receive) = mpsc::sync_channel(1);
-        let job: Job = Box::new(move |host| {
-            let _ = send.send(host.scope.iter().map(|(name, ..)| name.to_owned()).collect());
-        });
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
-        if sent { receive.recv().unwrap_or_default() } else { Vec::new() }
+    pub fn variables(&self) -> Vec<Variable> {
+        self.ask(|host| variables(&host.scope)).unwrap_or_default()
     }
 
     /// What stops a run from another thread.
@@ -188,14 +179,22 @@ impl Session {
     }
 
     fn work(&self, work: impl FnOnce(&mut Host) -> Report + Send + 'static) -> Report {
+        self.ask(work).unwrap_or_else(|| Report::failed(stopped()))
+    }
+
+    /// What the engine answers, or nothing if its thread has ended.
+    fn ask<T: Send + 'static>(&self, question: impl FnOnce(&mut Host) -> T + Send + 'static) -> Option<T> {
         let (send, receive) = mpsc::sync_channel(1);
         let job: Job = Box::new(move |host| {
-            let _ = send.send(work(host));
+            let _ = send.send(question(host));
         });
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
-        let report = if sent { receive.recv().ok() } else { None };
-        report.unwrap_or_else(|| Report::failed(Failure::new(ErrorKind::Script, "the engine has stopped")))
+        self.jobs.as_ref()?.send(job).ok()?;
+        receive.recv().ok()
     }
+}
+
+fn stopped() -> Failure {
+    Failure::new(ErrorKind::Script, "the engine has stopped")
 }
 
 impl Drop for Session {
@@ -224,6 +223,9 @@ impl Report {
     }
 }
 
+/// The variable that holds the value of the line before.
+pub const IT: &str = "it";
+
 fn ignore_broken_pipe(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
@@ -247,7 +249,7 @@ impl Host {
             progress: RefCell::new(builder.progress),
             functions: RefCell::new(AST::empty()),
             engine: OnceCell::new(),
-            reading: Cell::new(0),
+            reading: Rc::default(),
             names_costly_fields: Cell::new(true),
             stdin_used: Cell::new(false),
             written: Cell::new(false),
@@ -283,7 +285,12 @@ impl Host {
         match self.prepare(script, arguments) {
             Err(error) => failure = Some(error),
             Ok((ast, args)) => match self.evaluate(ast, args, line) {
-                Ok(result) => value = from_dynamic(&result),
+                Ok(result) => {
+                    value = from_dynamic(&result);
+                    if line {
+                        self.keep(result);
+                    }
+                }
                 Err(error) => failure = Some(Failure::evaluation(error, &script.name, &script.source)),
             },
         }
@@ -364,6 +371,13 @@ impl Host {
         Ok(result)
     }
 
+    /// Keeps the value of a line as `it`. A stream has been read, and is no value to go on with.
+    fn keep(&mut self, value: Dynamic) {
+        if !value.is_unit() && !value.is_fnptr() && !value.is::<Stream>() {
+            self.scope.set_or_push(IT, value);
+        }
+    }
+
     /// Shows the value of the last expression: rows as a table, a record as a card, anything else as it is.
     fn show(&self, value: &Dynamic) -> Result<(), Box<EvalAltResult>> {
         let (context, engine) = (&*self.context, &*self.engine);
@@ -386,3 +400,6 @@ impl Host {
         context.say(|out| out.value(&shown))
     }
 }
+
+#[cfg(test)]
+mod tests;

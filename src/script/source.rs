@@ -284,10 +284,7 @@ impl Tap {
     pub(crate) fn next(&self, context: &Context, caller: &Caller<'_>) -> Result<Option<Row>, Box<EvalAltResult>> {
         let mut capture = self.capture.borrow_mut();
         if capture.streams[self.index].rows.is_empty() {
-            context.reading.set(context.reading.get() + 1);
-            let result = capture.advance(self.index, context, caller);
-            context.reading.set(context.reading.get() - 1);
-            result?;
+            capture.advance(self.index, context, caller)?;
         }
         Ok(capture.streams[self.index].rows.pop_front())
     }

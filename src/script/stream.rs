@@ -1,7 +1,7 @@
 //! Streams as scripts hold them: a plan until they are read, then a source with the state of each step.
 
 use std::any::TypeId;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -150,7 +150,7 @@ impl Plan {
             Step::Take(rows) => Running::Take(rows),
             Step::Distinct(key) => Running::Distinct(key, HashSet::new()),
         });
-        Ok(Run { source: self.source, steps: steps.collect(), buffer: Vec::new(), ended: false })
+        Ok(Run { source: self.source, steps: steps.collect(), buffer: Vec::new(), read: 0, ended: false })
     }
 }
 
@@ -167,6 +167,8 @@ pub(crate) struct Run {
     source: RowSource,
     steps: Vec<Running>,
     buffer: Vec<u8>,
+    /// Rows that the source gave.
+    read: u64,
     ended: bool,
 }
 
@@ -180,8 +182,14 @@ impl Run {
             let next = match &mut self.source {
                 RowSource::Capture(tap) => tap.next(context, caller)?.map(Item::Row),
                 RowSource::Array(rows) => rows.pop().map(Item::from_dynamic),
+                RowSource::Rows(_) if context.cancel.is_requested() => {
+                    context.cancel.obeyed();
+                    context.ledger.borrow_mut().notes.push(format!("interrupted after {} rows", self.read));
+                    None
+                }
                 RowSource::Rows(rows) => rows.borrow_mut().next().transpose()?.map(Item::Row),
             };
+            self.read += u64::from(next.is_some());
             let Some(mut item) = next else { break };
             for step in &mut self.steps {
                 match step {
@@ -209,10 +217,18 @@ impl Run {
 
     /// Reads no more.
     pub(crate) fn close(&mut self, context: &Context) -> Result<(), Box<EvalAltResult>> {
-        match &self.source {
-            RowSource::Capture(tap) if !std::mem::replace(&mut self.ended, true) => tap.close(context),
-            _ => Ok(()),
+        if std::mem::replace(&mut self.ended, true) {
+            return Ok(());
         }
+        let closed = match &self.source {
+            RowSource::Capture(tap) => tap.close(context),
+            RowSource::Array(_) | RowSource::Rows(_) => Ok(()),
+        };
+        if self.is_read() {
+            // An interruption that came with the last rows asked for what has happened now.
+            context.cancel.obeyed();
+        }
+        closed
     }
 
     /// Calls `each` with every row until it says `false`.
@@ -222,12 +238,39 @@ impl Run {
         caller: &Caller<'_>,
         mut each: impl FnMut(Item) -> Result<bool, Box<EvalAltResult>>,
     ) -> Result<(), Box<EvalAltResult>> {
+        let _reading = self.reading(context);
         while let Some(item) = self.next(context, caller)? {
             if !each(item)? {
                 return self.close(context);
             }
         }
         Ok(())
+    }
+
+    /// Whether its rows come from outside, so that there is something to interrupt.
+    const fn is_read(&self) -> bool {
+        !matches!(self.source, RowSource::Array(_))
+    }
+
+    /// From now on an interruption ends this stream and not the script, wherever in the work on a row it comes.
+    fn reading(&self, context: &Context) -> Option<Reading> {
+        self.is_read().then(|| Reading::new(&context.reading))
+    }
+}
+
+/// A stream that is being read, for as long as this lives.
+struct Reading(Rc<Cell<u32>>);
+
+impl Reading {
+    fn new(count: &Rc<Cell<u32>>) -> Self {
+        count.set(count.get() + 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
     }
 }
 
@@ -242,7 +285,8 @@ pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
             Ok(run) => (Some(run), None),
             Err(error) => (None, Some(error)),
         };
-        Box::new(Rows { run, context: context.clone(), error })
+        let reading = run.as_ref().and_then(|run| run.reading(&context));
+        Box::new(Rows { run, context: context.clone(), error, _reading: reading })
     });
     engine.register_global_module(module.into());
 }
@@ -252,6 +296,7 @@ pub(crate) struct Rows {
     run: Option<Run>,
     context: Rc<Context>,
     error: Option<Box<EvalAltResult>>,
+    _reading: Option<Reading>,
 }
 
 impl Iterator for Rows {

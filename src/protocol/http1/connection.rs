@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use memchr::memchr;
 
 use super::HttpExchange;
-use super::session::{Beginning, Session};
+use super::pairing::{Pairing, Past};
+use super::reader::Beginning;
+use super::session::Session;
 use super::start_line::{Opening, RequestLine, Sends, opening, without_line_end};
 use crate::flow::Side;
 use crate::limits::{Limits, Loss};
@@ -148,7 +150,7 @@ impl Connection {
     fn recognise(&mut self, context: &mut Context<'_>, from: Side, bytes: &[u8], time: Time) {
         let State::Unknown(candidates) = &mut self.state else { return };
         let candidate = &mut candidates[from.index()];
-        let in_sync = candidate.is_in_sync(self.from_start);
+        let in_sync = candidate.beginning(self.from_start).in_sync;
         if !in_sync && first_message(bytes, false).0 == Opening::Yes {
             // What looked like the beginning of a start line was not; this one is.
             candidate.skip();
@@ -189,12 +191,16 @@ impl Connection {
     fn begin(&mut self, context: &mut Context<'_>, client: Side) {
         let State::Unknown(candidates) = &mut self.state else { return };
         let candidates = std::mem::take(candidates);
-        let beginning = Beginning {
-            requests_in_sync: candidates[client.index()].is_in_sync(self.from_start),
-            responses_in_sync: candidates[client.other().index()].is_in_sync(self.from_start),
+        let [sent, answered] = [&candidates[client.index()], &candidates[client.other().index()]];
+        let [requests, responses] = [sent, answered].map(|side| side.beginning(self.from_start));
+        let past = match () {
+            () if requests.in_sync && responses.in_sync => Past::Empty,
+            // What was no message may be another protocol that the server answered in its words.
+            () if sent.torn || sent.skipped > 0 && answered.skipped == 0 => Past::Owed,
+            () => Past::Unknown,
         };
-        let (client_address, server_address) = (self.ends[client.index()], self.ends[client.other().index()]);
-        let mut session = Box::new(Session::new(client_address, server_address, beginning));
+        let pairing = Pairing::new(self.ends[client.index()], self.ends[client.other().index()], past);
+        let mut session = Box::new(Session::new(pairing, requests, responses));
         for (side, candidate) in [Side::Originator, Side::Responder].into_iter().zip(candidates) {
             context.loss.http_skipped_bytes += candidate.skipped;
             session.data(context, sends(side, client), &candidate.bytes, candidate.time);
@@ -207,9 +213,10 @@ impl Connection {
 }
 
 impl Candidate {
-    /// Whether the next byte is the first of a message, if this is HTTP.
-    fn is_in_sync(&self, from_start: bool) -> bool {
-        from_start && self.skipped == 0 && !self.torn
+    /// What is known of the first byte of it, if this is HTTP.
+    fn beginning(&self, from_start: bool) -> Beginning {
+        let passed_over = self.skipped > 0 || self.torn;
+        Beginning { in_sync: from_start && !passed_over, passed_over }
     }
 
     /// Its bytes are no beginning of a message.

@@ -120,7 +120,7 @@ impl Finder<'_> {
     /// A field that is made for a key or a token.
     fn key_field(&self) -> Option<Credential> {
         self.head.fields().find_map(|field| {
-            let name = String::from_utf8_lossy(field.name);
+            let name = String::from_utf8_lossy(field.name());
             let other = ["authorization", "proxy-authorization", "cookie", "cookie2"];
             let is_other = other.iter().any(|other| name.eq_ignore_ascii_case(other)) || is_forgery_token(&name);
             if is_other || !is_secret_header(&name) {

@@ -145,7 +145,7 @@ impl HttpExchange {
     fn flags(&self) -> Flags {
         let messages = [&self.request, &self.response];
         messages.into_iter().flatten().fold(self.flags, |flags, message| {
-            let malformed = message.head.fields().any(|field| !field.well_formed);
+            let malformed = message.head.fields().any(|field| !field.is_well_formed());
             flags | message.flags | if malformed { Flags::MALFORMED_FIELD } else { Flags::default() }
         })
     }
@@ -176,7 +176,7 @@ impl HttpExchange {
     /// Fields by name in lower case.
     fn named<'a>(&self, fields: Fields<'a>) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> {
         fields.map(|field| {
-            let name = String::from_utf8_lossy(field.name);
+            let name = String::from_utf8_lossy(field.name());
             let name = if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
                 Cow::Owned(name.to_ascii_lowercase())
             } else {

@@ -3,8 +3,9 @@
 //! While everything was seen since the handshake, counting tells: the first response answers the first request, and so
 //! on, whatever the order in which the capture delivers them. Once a request or a response may have been missed,
 //! counting could accuse the wrong one. From then on a response is paired only if the client waits its turn, as clients
-//! do that never pipeline: it answers the one request that was sent since the response before. Where that is not
-//! certain, request and response stand apart and say so.
+//! do that never pipeline: it answers the one request that was sent since the response before. After a request was
+//! missed the client has to be seen waiting first. Where pairing is not certain, request and response stand apart and
+//! say so.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -24,6 +25,10 @@ const EARLY_RESPONSES: usize = 16;
 /// Interim responses kept of one exchange.
 const INTERIM_RESPONSES: usize = 32;
 
+/// Turns after which it is a habit of the client to wait. One is not enough: browsers that pipeline get the page first,
+/// and then everything in it at once.
+const WAITS: usize = 2;
+
 /// Why a request stands without its response although one may have been seen.
 const APART: Flags = Flags::PAIRING_UNCERTAIN.with(Flags::RESPONSE_LOST).with(Flags::PENDING_LIMIT);
 
@@ -42,8 +47,12 @@ pub(super) struct Pairing {
     interim: Vec<u16>,
     counting: Counting,
     habit: Habit,
+    /// How often the client was seen to wait while everything was seen.
+    waits: usize,
     /// Whether a request was missed that no response was seen for.
     owed: bool,
+    /// Whether a request may have been missed since the last one that was seen.
+    request_missed: bool,
     /// Whether a response may have been missed since the last one that was seen.
     response_missed: bool,
     /// Requests that were told without a response because too many waited: their responses come first.
@@ -55,6 +64,17 @@ pub(super) struct Pairing {
     /// Whether this side sends nothing more.
     requests_over: bool,
     responses_over: bool,
+}
+
+/// What is known of a connection before the first message of it that was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Past {
+    /// There was no message.
+    Empty,
+    /// There may have been messages; a client that waits its turn has its responses.
+    Unknown,
+    /// There was a request, of which no response was seen.
+    Owed,
 }
 
 /// Which requests counting can pair.
@@ -69,14 +89,22 @@ enum Counting {
 /// Whether the client waits for a response before it sends the next request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Habit {
+    /// It was not seen to do otherwise, and no request was missed.
     Unknown,
+    /// It did, several times, while everything was seen.
     Waits,
+    /// It did not.
     Pipelines,
+    /// A request was missed, and maybe more than one at a time. Nothing is paired before the client was seen to wait.
+    Unproven {
+        /// Whether one request was answered by one response since then.
+        turn: bool,
+    },
 }
 
 impl Pairing {
-    /// A connection between these; `from_start` if no request can have been missed so far.
-    pub(super) fn new(client: SocketAddr, server: SocketAddr, from_start: bool) -> Self {
+    /// A connection between these of which that is known.
+    pub(super) fn new(client: SocketAddr, server: SocketAddr, past: Past) -> Self {
         Self {
             client,
             server,
@@ -85,9 +113,11 @@ impl Pairing {
             answered: 0,
             alone: None,
             interim: Vec::new(),
-            counting: if from_start { Counting::All } else { Counting::First(0) },
-            habit: Habit::Unknown,
-            owed: false,
+            counting: if past == Past::Empty { Counting::All } else { Counting::First(0) },
+            habit: if past == Past::Owed { Habit::Unproven { turn: false } } else { Habit::Unknown },
+            waits: 0,
+            owed: past == Past::Owed,
+            request_missed: false,
             response_missed: false,
             abandoned: 0,
             last_response: None,
@@ -117,6 +147,7 @@ impl Pairing {
     /// The head of a request has come.
     pub(super) fn begin_request(&mut self, context: &mut Context<'_>, request: Message) {
         let time = request.time;
+        self.request_missed = false;
         if self.answered > self.requested {
             let exchange = &mut self.queue[self.requested];
             exchange.time = time;
@@ -126,8 +157,13 @@ impl Pairing {
         }
         let is_answered = self.answered == self.requested && self.open(Sends::Responses).is_none();
         let after_last = self.last_response.map(|last| time >= last);
-        if self.habit == Habit::Unknown && is_answered && after_last == Some(true) {
-            self.habit = Habit::Waits;
+        if is_answered && after_last == Some(true) {
+            self.waits += usize::from(self.counting == Counting::All);
+            match self.habit {
+                Habit::Unknown if self.waits >= WAITS => self.habit = Habit::Waits,
+                Habit::Unproven { turn: true } => self.habit = Habit::Unknown,
+                _ => {}
+            }
         }
         let mut exchange = self.exchange(context, time);
         exchange.request = Some(request);
@@ -196,7 +232,13 @@ impl Pairing {
             _ => self.habit == Habit::Waits,
         };
         let owed = std::mem::take(&mut self.owed);
-        let pairs = in_turn && !owed && self.habit != Habit::Pipelines;
+        // The last request that was seen is the last that was sent, or the next response is the one to it.
+        let is_last = !(self.request_missed && self.response_missed);
+        let in_turn = in_turn && is_last && !owed;
+        if let Habit::Unproven { turn } = &mut self.habit {
+            *turn = in_turn && !self.request_missed;
+        }
+        let pairs = in_turn && matches!(self.habit, Habit::Unknown | Habit::Waits);
         let passed = if pairs { &candidates[..candidates.len() - 1] } else { &candidates };
         for &i in passed {
             self.queue[i].flags |= if pairs { Flags::RESPONSE_LOST } else { Flags::PAIRING_UNCERTAIN };
@@ -261,6 +303,10 @@ impl Pairing {
     /// Requests may have been missed here; `surely` if at least one was.
     pub(super) fn requests_lost(&mut self, context: &mut Context<'_>, surely: bool) {
         let answered = self.emit_early(context, Flags::PAIRING_UNCERTAIN);
+        self.request_missed = true;
+        if let Habit::Unknown | Habit::Unproven { .. } = self.habit {
+            self.habit = Habit::Unproven { turn: false };
+        }
         if self.counting == Counting::All {
             self.counting = Counting::First(self.requested - self.answered);
         }

@@ -1,13 +1,11 @@
 //! A connection that speaks HTTP/1.x: what its two sides send, put together.
 
-use std::net::SocketAddr;
-
 use super::connection::Context;
 use super::flags::Flags;
 use super::framing::{BodyLength, Method};
 use super::message::Message;
 use super::pairing::Pairing;
-use super::reader::{Missing, Part, Reader, Segment, Start};
+use super::reader::{Beginning, Missing, Part, Reader, Segment, Start};
 use super::start_line::{Opening, Sends, opening};
 use crate::record::Time;
 
@@ -25,15 +23,6 @@ pub(super) struct Session {
     done: bool,
 }
 
-/// What is known of the bytes up to the first start line.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Beginning {
-    /// Whether the first byte that is given of the client's side is the first that it sent.
-    pub(super) requests_in_sync: bool,
-    /// The same of the server's side.
-    pub(super) responses_in_sync: bool,
-}
-
 #[derive(Debug)]
 struct Undecided {
     bytes: Vec<u8>,
@@ -43,12 +32,12 @@ struct Undecided {
 }
 
 impl Session {
-    pub(super) fn new(client: SocketAddr, server: SocketAddr, beginning: Beginning) -> Self {
-        let Beginning { requests_in_sync, responses_in_sync } = beginning;
+    /// A connection of which that is known before the first bytes that it is given.
+    pub(super) fn new(pairing: Pairing, requests: Beginning, responses: Beginning) -> Self {
         Self {
-            requests: Reader::new(Sends::Requests, requests_in_sync),
-            responses: Reader::new(Sends::Responses, responses_in_sync),
-            pairing: Pairing::new(client, server, requests_in_sync && responses_in_sync),
+            requests: Reader::new(Sends::Requests, requests),
+            responses: Reader::new(Sends::Responses, responses),
+            pairing,
             undecided: None,
             requests_ended: false,
             responses_ended: false,
@@ -56,6 +45,7 @@ impl Session {
         }
     }
 
+    /// Whether nothing more comes of it.
     pub(super) fn is_done(&self) -> bool {
         self.done
     }
@@ -137,7 +127,10 @@ impl Session {
                     self.torn(context, sends, false);
                 }
                 Part::NoMessage => self.lost(context, sends, sends == Sends::Requests),
-                Part::Skipped(bytes) => context.loss.http_skipped_bytes += bytes as u64,
+                Part::Skipped(bytes) => {
+                    context.loss.http_skipped_bytes += bytes as u64;
+                    self.lost(context, sends, false);
+                }
             }
         }
     }
@@ -267,7 +260,8 @@ impl Session {
             message.miss(in_body);
         }
         match missing {
-            Missing::InBody | Missing::Nothing => {}
+            Missing::InBody => {}
+            Missing::Nothing => self.lost(context, sends, false),
             Missing::EndOfBody { beyond } => self.torn(context, sends, beyond),
             Missing::InHead(start) => self.partial_head(context, sends, start, in_head),
             Missing::Beginning => self.lost(context, sends, true),

@@ -41,7 +41,7 @@ impl<'a> RequestLine<'a> {
             && minor.len() <= 1
             && minor.iter().all(u8::is_ascii_digit)
             && !target.is_empty()
-            && !target.iter().any(u8::is_ascii_control);
+            && !has_control(target);
         valid.then_some(Self { method, target, version })
     }
 
@@ -123,9 +123,14 @@ pub(super) fn may_begin(bytes: &[u8], sends: Sends) -> bool {
                 None => (bytes, &[][..]),
             };
             let is_method = is_token(method) && method.len() <= METHOD_LENGTH;
-            bytes.is_empty() || is_method && !target.trim_ascii_end().iter().any(u8::is_ascii_control)
+            bytes.is_empty() || is_method && !has_control(target.trim_ascii_end())
         }
     }
+}
+
+/// Whether there are control characters. Looks at all bytes, which is faster than to stop at the first one.
+fn has_control(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |found, byte| found | byte.is_ascii_control())
 }
 
 /// A line without its CRLF or LF.

@@ -66,13 +66,8 @@ impl Pen {
 
     pub(in crate::report) fn line(&mut self, text: &str) {
         self.begin_line();
-        for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
-            for (i, part) in line.split('\t').enumerate() {
-                self.text.push_str(if i > 0 { "\t" } else { "" });
-                self.text.push_str(&visible::line(part, usize::MAX));
-            }
-            self.text.push('\n');
-        }
+        self.text.push_str(&visible::harmless(text.strip_suffix('\n').unwrap_or(text)));
+        self.text.push('\n');
     }
 
     pub(in crate::report) fn begin_table(&mut self, columns: &[String]) {

@@ -16,7 +16,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
     },
     Entry {
         name: "map",
-        signature: "map(|row| value) -> stream",
+        signature: "map(|row| value) -> stream of values",
         group: Group::Verb,
         doc: "Replaces each row by what the closure makes of it.",
         example: "http_requests().map(|r| `${r.method} ${r.path}`).first()",
