@@ -160,10 +160,9 @@ impl Capture {
         }
         while self.streams[index].rows.is_empty() {
             let State::Open(reading) = &mut self.state else { return Ok(()) };
-            let interrupted = context.cancel.is_requested();
             let pipeline = &mut reading.pipeline;
-            let more = if interrupted { pipeline.stop().map(|()| false) } else { pipeline.advance() };
-            let more = more.map_err(|error| explain(&error, context))?;
+            let stopped = if context.cancel.is_requested() { pipeline.stop() } else { Ok(()) };
+            let more = stopped.and_then(|()| pipeline.advance()).map_err(|error| explain(&error, context))?;
             reading.count(context);
             for (stage, noun) in reading.nouns.iter().enumerate() {
                 let mut readers = self.streams.iter_mut().enumerate().filter(|(_, stream)| {
