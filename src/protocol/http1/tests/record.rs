@@ -60,6 +60,7 @@ fn every_field_says_what_was_on_the_wire() {
     let row = exchange();
     for (name, expected) in NAMES.iter().zip([
         "1970-01-01T00:00:00.000000000Z",
+        "1970-01-01T00:00:00.003000000Z",
         "10.0.0.1",
         "40000",
         "10.0.0.2",
