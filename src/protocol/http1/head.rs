@@ -119,7 +119,9 @@ mod tests {
 
     fn shown(fields: &str) -> Vec<(String, String, bool)> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        Fields(fields.as_bytes()).map(|field| (text(field.name()), text(&field.value), field.is_well_formed())).collect()
+        Fields(fields.as_bytes())
+            .map(|field| (text(field.name()), text(&field.value), field.is_well_formed()))
+            .collect()
     }
 
     #[test]

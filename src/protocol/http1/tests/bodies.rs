@@ -16,7 +16,8 @@ fn gzip(data: &[u8]) -> Vec<u8> {
 }
 
 fn chunked(data: &[u8], size: usize) -> Vec<u8> {
-    let chunks = data.chunks(size).flat_map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+    let chunks =
+        data.chunks(size).flat_map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
     chunks.chain(*b"0\r\n\r\n").collect()
 }
 
@@ -28,7 +29,9 @@ fn with_body(fields: &str, body: &[u8]) -> Vec<u8> {
 fn chunked_bodies_have_extensions_and_trailers() {
     let steps = [
         client("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nDigest: d\r\n\r\n"),
-        server("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\nETag: \"e\"\r\nX-Auth-Token: 0123456789abcdef\r\n\r\n"),
+        server(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\nETag: \"e\"\r\nX-Auth-Token: 0123456789abcdef\r\n\r\n",
+        ),
     ];
     let outcome = Scenario::new(steps).run_every_way();
     let row = &outcome.rows[0];
@@ -56,7 +59,10 @@ fn without_being_asked_for_bodies_are_only_measured() {
     let steps = [client(GET), server(with_body("Content-Encoding: gzip\r\nContent-Length: 5", b"hello"))];
     let outcome = Scenario::new(steps).with(|settings| settings.bodies = false).run_every_way();
     assert_eq!(brief(&outcome.rows[0]), "GET /a 200 0/5 complete");
-    assert_eq!((field(&outcome.rows[0], "request_body"), field(&outcome.rows[0], "response_body")), ("-".into(), "-".into()));
+    assert_eq!(
+        (field(&outcome.rows[0], "request_body"), field(&outcome.rows[0], "response_body")),
+        ("-".into(), "-".into())
+    );
 }
 
 #[test]
@@ -82,7 +88,8 @@ fn a_bomb_is_kept_up_to_the_limit_and_counted() {
 
 #[test]
 fn a_body_that_is_not_what_its_coding_says_stays_as_it_was_sent() {
-    for (fields, flag) in [("Content-Encoding: gzip", "bad-encoding"), ("Content-Encoding: magic", "unknown-encoding")] {
+    for (fields, flag) in [("Content-Encoding: gzip", "bad-encoding"), ("Content-Encoding: magic", "unknown-encoding")]
+    {
         let steps = [client(GET), server(with_body(&format!("{fields}\r\nContent-Length: 5"), b"hello"))];
         let outcome = Scenario::new(steps).run_every_way();
         assert_eq!(brief(&outcome.rows[0]), format!("GET /a 200 0/5 complete {flag}"));
@@ -105,7 +112,10 @@ fn a_body_with_a_gap_is_kept_up_to_the_gap() {
     let outcome = Scenario::new(steps).run_every_way();
     let expected = ["POST /a 200 6/7 partial gap-in-request-body, gap-in-response-body", "GET /a 204 0/0 complete"];
     assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), expected);
-    assert_eq!((field(&outcome.rows[0], "request_body"), field(&outcome.rows[0], "response_body")), ("abc".into(), "01".into()));
+    assert_eq!(
+        (field(&outcome.rows[0], "request_body"), field(&outcome.rows[0], "response_body")),
+        ("abc".into(), "01".into())
+    );
 }
 
 #[test]
@@ -148,7 +158,10 @@ fn trailers_over_the_limit_are_cut_and_counted() {
 #[test]
 fn secrets_in_bodies_are_masked() {
     let body = "Title\r\n\r\npassword=hunter2&x=1";
-    let steps = [client(format!("POST /a HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len())), server(response(200, "{\"access_token\":\"abcdefghijklmnop\"}"))];
+    let steps = [
+        client(format!("POST /a HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len())),
+        server(response(200, "{\"access_token\":\"abcdefghijklmnop\"}")),
+    ];
     let outcome = Scenario::new(steps.clone()).run_every_way();
     assert_eq!(field(&outcome.rows[0], "request_body"), "Title\r\n\r\npassword=****&x=1");
     assert_eq!(field(&outcome.rows[0], "response_body"), "{\"access_token\":\"****mnop\"}");

@@ -225,5 +225,8 @@ fn a_gap_in_a_body_until_close_does_not_end_it() {
 fn latency_needs_the_end_of_the_request() {
     let steps = [client("PUT /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nabc"), client_gap(2), server(response(200, ""))];
     let outcome = Scenario::new(steps).run();
-    assert_eq!((brief(&outcome.rows[0]), field(&outcome.rows[0], "latency")), ("PUT /a 200 3/0 partial gap-in-request-body".into(), "-".into()));
+    assert_eq!(
+        (brief(&outcome.rows[0]), field(&outcome.rows[0], "latency")),
+        ("PUT /a 200 3/0 partial gap-in-request-body".into(), "-".into())
+    );
 }

@@ -78,12 +78,7 @@ fn bodies_that_wait_are_bounded_together() {
 
 #[test]
 fn in_the_middle_of_a_connection_a_client_that_waits_its_turn_gets_its_response() {
-    let steps = [
-        client(get("/a")),
-        server(response(200, "a")),
-        client(get("/b")),
-        server(response(401, "bb")),
-    ];
+    let steps = [client(get("/a")), server(response(200, "a")), client(get("/b")), server(response(401, "bb"))];
     let rows: Vec<_> = Scenario::new(steps).mid_stream().run().rows.iter().map(brief).collect();
     assert_eq!(rows, ["GET /a 200 0/1 complete", "GET /b 401 0/2 complete"]);
 }
@@ -125,11 +120,8 @@ fn a_missing_request_takes_its_response_with_it() {
         server(response(203, "d")),
     ];
     // Of a client that was seen waiting for its turn, what comes after that is certain.
-    let expected = [
-        "- - 401 -/1 partial pairing-uncertain",
-        "GET /c 202 0/1 complete resynchronised",
-        "GET /d 203 0/1 complete",
-    ];
+    let expected =
+        ["- - 401 -/1 partial pairing-uncertain", "GET /c 202 0/1 complete resynchronised", "GET /d 203 0/1 complete"];
     assert_eq!(rows_after(3, steps.clone()), expected);
     // Another one has to be seen waiting first, because it may have sent several requests at once.
     let expected = [
@@ -195,7 +187,10 @@ fn a_missing_response_leaves_its_request_without_one() {
         server(response(202, "c")),
     ];
     let rows: Vec<_> = Scenario::new(steps).run().rows.iter().map(brief).collect();
-    assert_eq!(rows, ["GET /a 200 0/1 complete", "GET /b - 0/- partial response-lost", "GET /c 202 0/1 complete resynchronised"]);
+    assert_eq!(
+        rows,
+        ["GET /a 200 0/1 complete", "GET /b - 0/- partial response-lost", "GET /c 202 0/1 complete resynchronised"]
+    );
 }
 
 #[test]

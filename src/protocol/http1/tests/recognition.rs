@@ -5,7 +5,10 @@ use super::*;
 #[test]
 fn the_client_is_who_sends_requests() {
     // The originator as the flow table sees it is the server here.
-    let steps = [Step::Data(Side::Responder, b"GET /a HTTP/1.1\r\n\r\n".to_vec()), Step::Data(Side::Originator, response(200, "").into())];
+    let steps = [
+        Step::Data(Side::Responder, b"GET /a HTTP/1.1\r\n\r\n".to_vec()),
+        Step::Data(Side::Originator, response(200, "").into()),
+    ];
     for scenario in [Scenario::new(steps.clone()), Scenario::new(steps.clone()).mid_stream()] {
         let outcome = scenario.run();
         assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), ["GET /a 200 0/0 complete"]);
@@ -35,7 +38,8 @@ fn other_protocols_are_given_up_soon() {
 
 #[test]
 fn words_without_an_end_are_given_up() {
-    let outcome = Scenario::new((0..100).map(|_| client("GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".repeat(20)))).run();
+    let outcome =
+        Scenario::new((0..100).map(|_| client("GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".repeat(20)))).run();
     assert!(outcome.done && outcome.rows.is_empty());
 }
 
@@ -82,7 +86,8 @@ fn a_capture_that_begins_inside_a_body_goes_on_with_the_next_message() {
 
 #[test]
 fn in_the_middle_of_a_connection_a_split_start_line_is_found() {
-    let steps = [client("GET /a HT"), client("TP/1.1\r\nHost: h\r\n\r\n"), server("HTT"), server("P/1.1 204 No\r\n\r\n")];
+    let steps =
+        [client("GET /a HT"), client("TP/1.1\r\nHost: h\r\n\r\n"), server("HTT"), server("P/1.1 204 No\r\n\r\n")];
     let outcome = Scenario::new(steps).mid_stream().run();
     assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), ["GET /a 204 0/0 complete"]);
     assert_eq!(outcome.loss, Loss::default());
