@@ -59,6 +59,9 @@ impl<'a> Walk<'_, 'a> {
             0x22eb => {
                 let header = self.first::<12>(rest, "ERSPAN III")?;
                 let length = if header[11] & 1 == 1 { 20 } else { 12 };
+                if rest.bytes.len() < length {
+                    return Err(self.missing(rest, "ERSPAN III", length));
+                }
                 let layer = match (header[10] >> 2) & 0x1f {
                     0 => Layer::Ethernet,
                     2 => Layer::Ip,
@@ -197,6 +200,10 @@ mod tests {
         for (header, text) in [
             ("1000 88be 00000001  1064", "ERSPAN II: header needs 8 bytes, only 2 are there at offset 28"),
             ("1000 22eb 00000001  2064", "ERSPAN III: header needs 12 bytes, only 2 are there at offset 28"),
+            (
+                "1000 22eb 00000001  2064 0064 00000000 0000 0001  00",
+                "ERSPAN III: header needs 20 bytes, only 13 are there at offset 28",
+            ),
         ] {
             assert_eq!(stop(&over_ip(47, &[&hex(header)])), text);
         }

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use memchr::memchr;
 
 use super::HttpExchange;
-use super::pairing::{Pairing, Past};
+use super::pairing::Pairing;
 use super::reader::Beginning;
 use super::session::Session;
 use super::start_line::{Opening, RequestLine, Sends, opening, without_line_end};
+use super::turns::Past;
 use crate::flow::Side;
 use crate::limits::{Limits, Loss};
 use crate::record::Time;
@@ -93,12 +94,13 @@ impl Connection {
             State::Unknown(_) => self.recognise(context, from, bytes, time),
             State::Done => {}
         }
+        self.forget_if_done();
     }
 
     /// That many bytes of `from` are missing here.
-    pub fn gap(&mut self, context: &mut Context<'_>, from: Side, bytes: u64, _time: Time) {
+    pub fn gap(&mut self, context: &mut Context<'_>, from: Side, bytes: u64, time: Time) {
         match &mut self.state {
-            State::Http { session, client } => session.gap(context, sends(from, *client), bytes),
+            State::Http { session, client } => session.gap(context, sends(from, *client), bytes, time),
             State::Unknown(candidates) => {
                 let candidate = &mut candidates[from.index()];
                 candidate.skip();
@@ -120,6 +122,16 @@ impl Connection {
             }
             State::Done => {}
         }
+        self.forget_if_done();
+    }
+
+    /// Nothing is kept of a connection that gives nothing more: it may stay in the flow table for long.
+    fn forget_if_done(&mut self) {
+        if let State::Http { session, .. } = &self.state
+            && session.is_done()
+        {
+            self.state = State::Done;
+        }
     }
 
     /// The conversation left the table: emits what is still waiting, as incomplete.
@@ -139,11 +151,7 @@ impl Connection {
     /// Whether this will give no exchange any more, whatever comes: not HTTP, a tunnel, HTTP/2.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        match &self.state {
-            State::Unknown(_) => false,
-            State::Http { session, .. } => session.is_done(),
-            State::Done => true,
-        }
+        matches!(self.state, State::Done)
     }
 
     /// Looks for the first start line.
@@ -151,22 +159,24 @@ impl Connection {
         let State::Unknown(candidates) = &mut self.state else { return };
         let candidate = &mut candidates[from.index()];
         let in_sync = candidate.beginning(self.from_start).in_sync;
-        if !in_sync && first_message(bytes, false).0 == Opening::Yes {
+        let mut found = first_message(bytes, in_sync);
+        if found.0 == Opening::Yes && !in_sync {
             // What looked like the beginning of a start line was not; this one is.
             candidate.skip();
         }
         let before = candidate.bytes.len();
         let seen = if before > 0 {
             candidate.bytes.extend_from_slice(bytes);
+            found = first_message(&candidate.bytes, in_sync);
             &candidate.bytes
         } else {
             candidate.time = time;
             bytes
         };
-        match first_message(seen, in_sync) {
-            (Opening::Yes, found) => {
+        match found {
+            (Opening::Yes, what) => {
                 candidate.bytes.truncate(before);
-                let client = if found == Sends::Requests { from } else { from.other() };
+                let client = if what == Sends::Requests { from } else { from.other() };
                 self.begin(context, client);
                 self.data(context, from, bytes, time);
             }

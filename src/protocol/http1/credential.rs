@@ -98,7 +98,8 @@ impl Finder<'_> {
             _ => (None, value),
         };
         let Some(sent_scheme) = sent_scheme else {
-            return self.token(without_scheme, "", secret, location);
+            let is_scheme = TOKEN_SCHEMES.iter().any(|scheme| secret.eq_ignore_ascii_case(scheme.as_bytes()));
+            return if is_scheme { None } else { self.token(without_scheme, "", secret, location) };
         };
         let scheme = sent_scheme.to_ascii_lowercase();
         let prefix = format!("{sent_scheme} ");

@@ -14,8 +14,6 @@ pub(super) struct Framing {
     pub(super) version_1_0: bool,
     /// The method of a request.
     pub(super) method: Method,
-    /// Whether the client waits for a 100 before it sends the body.
-    pub(super) expects_continue: bool,
     /// Whether the body may have codings to undo.
     pub(super) coded: bool,
     /// Whether there is a Transfer-Encoding other than `identity`, and what is last in it.
@@ -72,11 +70,6 @@ impl Framing {
             Some(b't') => {
                 if let Some(codings) = value(line, b"transfer-encoding") {
                     self.transfer_encoding(codings);
-                }
-            }
-            Some(b'e') => {
-                if let Some(expected) = value(line, b"expect") {
-                    self.expects_continue = expected.trim_ascii().eq_ignore_ascii_case(b"100-continue");
                 }
             }
             _ => {}

@@ -22,8 +22,6 @@ pub(super) struct Message {
     pub(super) status: u16,
     /// The method of a request.
     pub(super) method: Method,
-    /// Whether it is a request that waits for a 100 before its body is sent.
-    pub(super) expects_continue: bool,
     /// How many bytes of the body were seen, without chunk headers, as sent.
     pub(super) body_seen: u64,
     /// The body, if it was asked for: decoded when the message is over.
@@ -51,7 +49,6 @@ impl Message {
             head,
             status: framing.status,
             method: framing.method,
-            expects_continue: framing.expects_continue,
             body_seen: 0,
             body: context.settings.bodies.then(Vec::new),
             trailers: Vec::new(),

@@ -2,10 +2,10 @@
 //!
 //! While everything was seen since the handshake, counting tells: the first response answers the first request, and so
 //! on, whatever the order in which the capture delivers them. Once a request or a response may have been missed,
-//! counting could accuse the wrong one. From then on a response is paired only if the client waits its turn, as clients
-//! do that never pipeline: it answers the one request that was sent since the response before. After a request was
-//! missed the client has to be seen waiting first. Where pairing is not certain, request and response stand apart and
-//! say so.
+//! counting could accuse the wrong one. From then on a response is paired only by turns: the client sent one request
+//! after all that was seen or missed of the server before, and this is the next response. That is right for clients
+//! that wait for each response, as nearly all do. After a request was missed, the client has to be seen waiting first;
+//! where a capture merely begins late, it is assumed to, and the exchange says so. Everything else stands apart.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -16,6 +16,7 @@ use super::flags::Flags;
 use super::framing::Method;
 use super::message::{Message, held_limit};
 use super::start_line::Sends;
+use super::turns::{Past, Turns, Verdict};
 use crate::record::Time;
 
 /// Responses that wait for their request because the capture delivered them first. Where there are more, the requests
@@ -24,10 +25,6 @@ const EARLY_RESPONSES: usize = 16;
 
 /// Interim responses kept of one exchange.
 const INTERIM_RESPONSES: usize = 32;
-
-/// Turns after which it is a habit of the client to wait. One is not enough: browsers that pipeline get the page first,
-/// and then everything in it at once.
-const WAITS: usize = 2;
 
 /// Why a request stands without its response although one may have been seen.
 const APART: Flags = Flags::PAIRING_UNCERTAIN.with(Flags::RESPONSE_LOST).with(Flags::PENDING_LIMIT);
@@ -42,39 +39,18 @@ pub(super) struct Pairing {
     requested: usize,
     answered: usize,
     /// The response that is being read, if it stands without a request for good.
-    alone: Option<HttpExchange>,
+    alone: Option<Box<HttpExchange>>,
     /// Interim responses before the next final one.
     interim: Vec<u16>,
     counting: Counting,
-    habit: Habit,
-    /// How often the client was seen to wait while everything was seen.
-    waits: usize,
-    /// Whether a request was missed that no response was seen for.
-    owed: bool,
-    /// Whether a request may have been missed since the last one that was seen.
-    request_missed: bool,
-    /// Whether a response may have been missed since the last one that was seen.
-    response_missed: bool,
+    turns: Turns,
     /// Requests that were told without a response because too many waited: their responses come first.
     abandoned: usize,
-    /// When the last response ended.
-    last_response: Option<Time>,
     /// Bytes that exchanges in the queue hold.
     held: usize,
     /// Whether this side sends nothing more.
     requests_over: bool,
     responses_over: bool,
-}
-
-/// What is known of a connection before the first message of it that was seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Past {
-    /// There was no message.
-    Empty,
-    /// There may have been messages; a client that waits its turn has its responses.
-    Unknown,
-    /// There was a request, of which no response was seen.
-    Owed,
 }
 
 /// Which requests counting can pair.
@@ -84,22 +60,6 @@ enum Counting {
     All,
     /// The first so many of those without a response; then a request may have been missed.
     First(usize),
-}
-
-/// Whether the client waits for a response before it sends the next request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Habit {
-    /// It was not seen to do otherwise, and no request was missed.
-    Unknown,
-    /// It did, several times, while everything was seen.
-    Waits,
-    /// It did not.
-    Pipelines,
-    /// A request was missed, and maybe more than one at a time. Nothing is paired before the client was seen to wait.
-    Unproven {
-        /// Whether one request was answered by one response since then.
-        turn: bool,
-    },
 }
 
 impl Pairing {
@@ -114,13 +74,8 @@ impl Pairing {
             alone: None,
             interim: Vec::new(),
             counting: if past == Past::Empty { Counting::All } else { Counting::First(0) },
-            habit: if past == Past::Owed { Habit::Unproven { turn: false } } else { Habit::Unknown },
-            waits: 0,
-            owed: past == Past::Owed,
-            request_missed: false,
-            response_missed: false,
+            turns: Turns::new(past),
             abandoned: 0,
-            last_response: None,
             held: 0,
             requests_over: false,
             responses_over: false,
@@ -147,7 +102,9 @@ impl Pairing {
     /// The head of a request has come.
     pub(super) fn begin_request(&mut self, context: &mut Context<'_>, request: Message) {
         let time = request.time;
-        self.request_missed = false;
+        let idle = self.answered == self.requested && self.open(Sends::Responses).is_none();
+        let counted = self.counting == Counting::All;
+        let in_turn = self.turns.request(time, idle, counted);
         if self.answered > self.requested {
             let exchange = &mut self.queue[self.requested];
             exchange.time = time;
@@ -155,22 +112,14 @@ impl Pairing {
             self.requested += 1;
             return;
         }
-        let is_answered = self.answered == self.requested && self.open(Sends::Responses).is_none();
-        let after_last = self.last_response.map(|last| time >= last);
-        if is_answered && after_last == Some(true) {
-            self.waits += usize::from(self.counting == Counting::All);
-            match self.habit {
-                Habit::Unknown if self.waits >= WAITS => self.habit = Habit::Waits,
-                Habit::Unproven { turn: true } => self.habit = Habit::Unknown,
-                _ => {}
-            }
-        }
         let mut exchange = self.exchange(context, time);
         exchange.request = Some(request);
-        // Its response may be one of those that came before it.
-        let out_of_turn = self.habit == Habit::Pipelines || after_last == Some(false);
-        if self.counting != Counting::All && out_of_turn {
+        if !counted && !in_turn {
             exchange.flags |= Flags::PAIRING_UNCERTAIN;
+        }
+        if self.queue.capacity() == 0 {
+            // Most connections have one exchange at a time, and many of them are open.
+            self.queue.reserve_exact(1);
         }
         self.queue.push_back(exchange);
         self.requested += 1;
@@ -196,66 +145,46 @@ impl Pairing {
                     None
                 }
             }
-            Counting::First(0) => self.take_turns(context, time),
-            Counting::First(sure) => {
+            Counting::First(sure @ 1..) if self.answered < self.requested => {
                 self.counting = Counting::First(sure - 1);
                 None
             }
+            Counting::First(_) => self.take_turns(context, time),
         };
-        self.response_missed = false;
         if let Some(flags) = flags {
             let mut alone = self.exchange(context, time);
             alone.flags = flags;
-            self.alone = Some(alone);
+            self.alone = Some(Box::new(alone));
             return Method::Other;
         }
         self.answered += 1;
-        if self.next_unanswered().is_some_and(|next| next <= time) {
-            self.habit = Habit::Pipelines;
-        }
-        self.queue[self.answered - 1].request.as_ref().map_or(Method::Other, |request| request.method)
+        self.turns.compare(time, self.next_unanswered());
+        let answers = self.queue.get(self.answered - 1).and_then(|exchange| exchange.request.as_ref());
+        answers.map_or(Method::Other, |request| request.method)
     }
 
     /// Places a response without counting: with the one request whose turn it is, or alone with those flags.
     fn take_turns(&mut self, context: &mut Context<'_>, time: Time) -> Option<Flags> {
         let waits = |exchange: &HttpExchange| !exchange.flags.has_any(APART);
         let last = (self.answered..self.requested).rfind(|&i| waits(&self.queue[i]) && self.queue[i].time <= time);
-        let candidates: Vec<_> =
-            (self.answered..last.map_or(0, |last| last + 1)).filter(|&i| waits(&self.queue[i])).collect();
-        if candidates.len() > 1 && !self.response_missed {
-            self.habit = Habit::Pipelines;
-        }
-        let in_turn = match candidates.len() {
-            0 => false,
-            1 => true,
-            // All but the last were answered by what was missed, if the client always waits.
-            _ => self.habit == Habit::Waits,
+        let sent = self.answered..last.map_or(self.answered, |last| last + 1);
+        let waiting = self.queue.range(sent.clone()).filter(|exchange| waits(exchange)).count();
+        let (flags, alone) = match self.turns.response(waiting) {
+            Verdict::ToRequest(flags) => (flags, None),
+            Verdict::Alone(flags) => (Flags::PAIRING_UNCERTAIN, Some(flags)),
         };
-        let owed = std::mem::take(&mut self.owed);
-        // The last request that was seen is the last that was sent, or the next response is the one to it.
-        let is_last = !(self.request_missed && self.response_missed);
-        let in_turn = in_turn && is_last && !owed;
-        if let Habit::Unproven { turn } = &mut self.habit {
-            *turn = in_turn && !self.request_missed;
+        for exchange in self.queue.range_mut(sent) {
+            exchange.flags |= flags;
         }
-        let pairs = in_turn && matches!(self.habit, Habit::Unknown | Habit::Waits);
-        let passed = if pairs { &candidates[..candidates.len() - 1] } else { &candidates };
-        for &i in passed {
-            self.queue[i].flags |= if pairs { Flags::RESPONSE_LOST } else { Flags::PAIRING_UNCERTAIN };
-        }
-        self.let_go(context);
-        match pairs {
-            true => None,
-            false if owed || self.habit == Habit::Pipelines || !candidates.is_empty() => Some(Flags::PAIRING_UNCERTAIN),
-            false => Some(Flags::default()),
-        }
+        self.let_go(context, self.answered);
+        alone
     }
 
     /// The head of the response that was just placed.
     pub(super) fn begin_response(&mut self, response: Message) {
         let interim = std::mem::take(&mut self.interim);
         let exchange = match &mut self.alone {
-            Some(alone) => alone,
+            Some(alone) => alone.as_mut(),
             None => match self.queue.get_mut(self.answered.wrapping_sub(1)) {
                 Some(exchange) => exchange,
                 None => return,
@@ -280,15 +209,12 @@ impl Pairing {
         match sends {
             Sends::Requests => {
                 self.held += held;
-                self.let_go(context);
+                self.let_go(context, self.requested - 1);
             }
             Sends::Responses => {
-                self.last_response = self.last_response.max(Some(time));
-                if self.next_unanswered().is_some_and(|next| next <= time) {
-                    self.habit = Habit::Pipelines;
-                }
+                self.turns.response_seen(time, self.next_unanswered());
                 match self.alone.take() {
-                    Some(alone) => context.exchanges.push(alone),
+                    Some(alone) => context.exchanges.push(*alone),
                     None => self.held += held,
                 }
             }
@@ -303,37 +229,25 @@ impl Pairing {
     /// Requests may have been missed here; `surely` if at least one was.
     pub(super) fn requests_lost(&mut self, context: &mut Context<'_>, surely: bool) {
         let answered = self.emit_early(context, Flags::PAIRING_UNCERTAIN);
-        self.request_missed = true;
-        if let Habit::Unknown | Habit::Unproven { .. } = self.habit {
-            self.habit = Habit::Unproven { turn: false };
-        }
+        self.turns.requests_missed(surely && !answered);
         if self.counting == Counting::All {
             self.counting = Counting::First(self.requested - self.answered);
         }
-        self.owed |= surely && !answered;
     }
 
     /// Responses may have been missed here; `surely` if at least one was, or its beginning.
-    pub(super) fn responses_lost(&mut self, context: &mut Context<'_>, surely: bool) {
+    pub(super) fn responses_lost(&mut self, context: &mut Context<'_>, surely: bool, time: Time) {
         self.settle_interim();
-        self.response_missed = true;
         self.counting = Counting::First(0);
         self.abandoned = 0;
-        let waiting = self.requested.saturating_sub(self.answered);
-        if !surely {
-            return;
+        let waiting = self.answered..self.requested.max(self.answered);
+        self.turns.responses_missed(time, waiting.len(), surely);
+        // What comes next may be the response to a request that is missing too.
+        let flag = if surely && waiting.len() == 1 { Flags::RESPONSE_LOST } else { Flags::PAIRING_UNCERTAIN };
+        for exchange in self.queue.range_mut(waiting) {
+            exchange.flags |= flag;
         }
-        if waiting == 0 {
-            self.owed = false;
-        }
-        // With a single request waiting it was its response, unless only the leave to send the body was missed.
-        if waiting == 1
-            && let Some(exchange) = self.queue.get_mut(self.answered)
-            && !exchange.request.as_ref().is_some_and(|request| request.expects_continue)
-        {
-            exchange.flags |= Flags::RESPONSE_LOST;
-            self.let_go(context);
-        }
+        self.let_go(context, self.answered);
     }
 
     /// The client sends nothing more.
@@ -389,9 +303,8 @@ impl Pairing {
         }
     }
 
-    /// Emits requests that will not be paired, as far as they are over.
-    fn let_go(&mut self, context: &mut Context<'_>) {
-        let mut i = self.answered;
+    /// Emits requests from that place on which will not be paired, as far as they are over.
+    fn let_go(&mut self, context: &mut Context<'_>, mut i: usize) {
         while i < self.requested {
             let exchange = &self.queue[i];
             if exchange.flags.has_any(APART) && exchange.request.as_ref().is_some_and(|request| request.over) {
@@ -423,7 +336,7 @@ impl Pairing {
             if self.queue[self.requested].response.as_ref().is_some_and(|response| response.over) {
                 self.emit(context, self.requested);
             } else {
-                self.alone = self.queue.remove(self.requested);
+                self.alone = self.queue.remove(self.requested).map(Box::new);
             }
         }
         any
@@ -457,7 +370,7 @@ impl Pairing {
         if let Some(exchange) = self.queue.remove(index) {
             let over = |message: &&Message| message.over;
             let messages = exchange.request.iter().chain(&exchange.response);
-            self.held -= messages.filter(over).map(Message::held).sum::<usize>();
+            self.held = self.held.saturating_sub(messages.filter(over).map(Message::held).sum());
             context.exchanges.push(exchange);
         }
     }

@@ -179,7 +179,7 @@ impl Reader {
                 State::Lost => {
                     if !self.buffer.is_empty() {
                         let skipped = self.buffer.len();
-                        self.buffer.clear();
+                        self.buffer = Vec::new();
                         return Some(Part::Skipped(skipped));
                     }
                     if segment.rest.is_empty() {
@@ -224,7 +224,7 @@ impl Reader {
             Progress::Complete(end) => {
                 let start = self.start(&head[..end]);
                 segment.take(end.saturating_sub(before));
-                self.buffer.clear();
+                self.buffer = Vec::new();
                 self.scan = Scan::default();
                 self.passed_over = false;
                 Step::Part(Part::Head(start))
@@ -238,7 +238,7 @@ impl Reader {
             }
             Progress::Incomplete if self.scan.fields().is_some() => {
                 let start = self.start(&head[..self.scan.whole_lines()]);
-                self.buffer.clear();
+                self.buffer = Vec::new();
                 self.lose();
                 segment.take(new.len());
                 Step::Part(Part::CutHead(start))

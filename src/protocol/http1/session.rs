@@ -19,6 +19,8 @@ pub(super) struct Session {
     undecided: Option<Undecided>,
     requests_ended: bool,
     responses_ended: bool,
+    /// When the last thing happened.
+    now: Time,
     /// Whether nothing more comes of it.
     done: bool,
 }
@@ -41,6 +43,7 @@ impl Session {
             undecided: None,
             requests_ended: false,
             responses_ended: false,
+            now: Time::MIN,
             done: false,
         }
     }
@@ -52,9 +55,10 @@ impl Session {
 
     /// The next bytes of a side.
     pub(super) fn data(&mut self, context: &mut Context<'_>, sends: Sends, bytes: &[u8], time: Time) {
-        if self.done {
+        if self.done || self.has_ended(sends) {
             return;
         }
+        self.now = time;
         let mut segment = Segment::new(bytes, time);
         match (sends, &mut self.undecided) {
             (Sends::Requests, Some(undecided)) => {
@@ -174,7 +178,7 @@ impl Session {
     fn refuse_tunnel(&mut self, context: &mut Context<'_>) {
         let Some(undecided) = self.undecided.take() else { return };
         if undecided.torn {
-            self.gap(context, Sends::Requests, 1);
+            self.gap(context, Sends::Requests, 1, self.now);
         } else {
             self.read(
                 context,
@@ -234,15 +238,16 @@ impl Session {
     fn lost(&mut self, context: &mut Context<'_>, sends: Sends, surely: bool) {
         match sends {
             Sends::Requests => self.pairing.requests_lost(context, surely),
-            Sends::Responses => self.pairing.responses_lost(context, surely),
+            Sends::Responses => self.pairing.responses_lost(context, surely, self.now),
         }
     }
 
     /// Bytes of a side are missing.
-    pub(super) fn gap(&mut self, context: &mut Context<'_>, sends: Sends, bytes: u64) {
-        if self.done || bytes == 0 {
+    pub(super) fn gap(&mut self, context: &mut Context<'_>, sends: Sends, bytes: u64, time: Time) {
+        if self.done || self.has_ended(sends) || bytes == 0 {
             return;
         }
+        self.now = time;
         let (reader, in_head, in_body) = match sends {
             Sends::Requests => {
                 if let Some(undecided) = &mut self.undecided {
@@ -266,14 +271,22 @@ impl Session {
             Missing::InHead(start) => self.partial_head(context, sends, start, in_head),
             Missing::Beginning => self.lost(context, sends, true),
         }
-        self.read(context, sends, &mut Segment::new(&[], Time::default()), None);
+        self.read(context, sends, &mut Segment::new(&[], time), None);
+    }
+
+    fn has_ended(&self, sends: Sends) -> bool {
+        match sends {
+            Sends::Requests => self.requests_ended,
+            Sends::Responses => self.responses_ended,
+        }
     }
 
     /// A side sends nothing more.
     pub(super) fn end_side(&mut self, context: &mut Context<'_>, sends: Sends, time: Time) {
-        if self.done {
+        if self.done || self.has_ended(sends) {
             return;
         }
+        self.now = time;
         match sends {
             Sends::Requests => self.requests_ended = true,
             Sends::Responses => self.responses_ended = true,

@@ -93,6 +93,14 @@ pub(super) enum Opening {
 /// Whether bytes that are not known to follow another message begin one of that kind: only start lines as RFC 9112 has
 /// them do, because a body may contain anything.
 pub(super) fn opening(bytes: &[u8], sends: Sends) -> Opening {
+    // In the middle of a body this is all that is looked at of most segments.
+    let first = match sends {
+        Sends::Requests => bytes.first().is_none_or(|&byte| is_token_byte(byte)),
+        Sends::Responses => bytes.first().is_none_or(|&byte| byte == b'H'),
+    };
+    if !first {
+        return Opening::No;
+    }
     let Some(end) = memchr(b'\n', bytes) else {
         return if may_begin(bytes, sends) { Opening::Maybe } else { Opening::No };
     };

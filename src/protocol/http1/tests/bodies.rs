@@ -140,7 +140,7 @@ fn chunks_that_make_no_sense_end_the_message() {
         server(response(201, "")),
     ];
     let outcome = Scenario::new(steps).run();
-    let expected = ["GET /a 200 0/3 partial bad-chunk", "GET /a 201 0/0 complete resynchronised"];
+    let expected = ["GET /a 200 0/3 partial bad-chunk", "GET /a 201 0/0 complete resynchronised, pairing-assumed"];
     assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), expected);
     assert_eq!(field(&outcome.rows[0], "response_body"), "abc");
     assert_eq!(outcome.loss.http_skipped_bytes, 8);

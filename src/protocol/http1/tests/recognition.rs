@@ -9,9 +9,11 @@ fn the_client_is_who_sends_requests() {
         Step::Data(Side::Responder, b"GET /a HTTP/1.1\r\n\r\n".to_vec()),
         Step::Data(Side::Originator, response(200, "").into()),
     ];
-    for scenario in [Scenario::new(steps.clone()), Scenario::new(steps.clone()).mid_stream()] {
+    for (scenario, flags) in
+        [(Scenario::new(steps.clone()), ""), (Scenario::new(steps).mid_stream(), " pairing-assumed")]
+    {
         let outcome = scenario.run();
-        assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), ["GET /a 200 0/0 complete"]);
+        assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), [format!("GET /a 200 0/0 complete{flags}")]);
         assert_eq!(field(&outcome.rows[0], "client"), "10.0.0.2");
         assert_eq!(field(&outcome.rows[0], "server_port"), "40000");
     }
@@ -66,7 +68,10 @@ fn http_inside_of_another_protocol_is_found() {
         server(response(200, "")),
     ];
     let outcome = Scenario::new(steps).run();
-    assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), ["GET /a 200 0/0 complete resynchronised"]);
+    assert_eq!(
+        outcome.rows.iter().map(brief).collect::<Vec<_>>(),
+        ["GET /a 200 0/0 complete resynchronised, pairing-assumed"]
+    );
     assert_eq!(outcome.loss.http_skipped_bytes, 25);
 }
 
@@ -74,13 +79,16 @@ fn http_inside_of_another_protocol_is_found() {
 fn a_capture_that_begins_inside_a_body_goes_on_with_the_next_message() {
     let steps = [
         server("rest of a body that says HTTP/1.1 500 in its text\r\n"),
-        server("HTTP/1.1 500 is how a line of text may begin\0"),
+        server("HTTP/1.1 500 is how a line of text may begin\r\n(or so)"),
         client("rest of an upload\r\n\r\n"),
         client("GET /a HTTP/1.1\r\n\r\n"),
         server(response(200, "a")),
     ];
     let outcome = Scenario::new(steps).mid_stream().run();
-    assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), ["GET /a 200 0/1 complete resynchronised"]);
+    assert_eq!(
+        outcome.rows.iter().map(brief).collect::<Vec<_>>(),
+        ["GET /a 200 0/1 complete resynchronised, pairing-assumed"]
+    );
     assert!(outcome.loss.http_skipped_bytes > 0);
 }
 
@@ -89,7 +97,7 @@ fn in_the_middle_of_a_connection_a_split_start_line_is_found() {
     let steps =
         [client("GET /a HT"), client("TP/1.1\r\nHost: h\r\n\r\n"), server("HTT"), server("P/1.1 204 No\r\n\r\n")];
     let outcome = Scenario::new(steps).mid_stream().run();
-    assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), ["GET /a 204 0/0 complete"]);
+    assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), ["GET /a 204 0/0 complete pairing-assumed"]);
     assert_eq!(outcome.loss, Loss::default());
 }
 
