@@ -4,6 +4,8 @@
 //! bound bit or because the input was incomplete. A counter above zero is told in the loss summary
 //! and turns a clean verdict into "inconclusive".
 
+use std::str::FromStr;
+
 use crate::record::Duration;
 
 /// How much of each thing a run may keep. Memory use follows from these numbers, not from the input.
@@ -61,6 +63,62 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The limits that belong to that much memory: in proportion, but never so small that nothing works.
+    #[must_use]
+    pub fn within(memory: ByteSize) -> Self {
+        let default = Self::default();
+        let scale = |number: usize, least: usize| {
+            let scaled = number as u128 * u128::from(memory.0) / u128::from(ByteSize::DEFAULT.0);
+            usize::try_from(scaled).unwrap_or(usize::MAX).max(least)
+        };
+        Self {
+            flows: scale(default.flows, 1000),
+            out_of_order_total: scale(default.out_of_order_total, 1 << 20),
+            out_of_order_bytes: scale(default.out_of_order_bytes, 256 << 10).min(default.out_of_order_bytes),
+            fragmented_datagrams: scale(default.fragmented_datagrams, 16),
+            rows: scale(default.rows, 1000),
+            ..default
+        }
+    }
+}
+
+/// A number of bytes, written as `512MiB`, `2GB` or `65536`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteSize(pub u64);
+
+impl ByteSize {
+    /// What [`Limits::default`] is made for.
+    pub const DEFAULT: Self = Self(512 << 20);
+}
+
+/// A text that is not a size.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a size: write a number and a unit, such as `512MiB` or `2GB`")]
+pub struct ParseByteSizeError(String);
+
+impl FromStr for ByteSize {
+    type Err = ParseByteSizeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fail = || ParseByteSizeError(text.to_owned());
+        let trimmed = text.trim();
+        let digits = trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(trimmed.len());
+        let number: u64 = trimmed[..digits].parse().map_err(|_| fail())?;
+        let unit = match trimmed[digits..].trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "k" | "kib" => 1 << 10,
+            "m" | "mib" => 1 << 20,
+            "g" | "gib" => 1 << 30,
+            "kb" => 1_000,
+            "mb" => 1_000_000,
+            "gb" => 1_000_000_000,
+            _ => return Err(fail()),
+        };
+        number.checked_mul(unit).map(Self).ok_or_else(fail)
+    }
+}
+
 /// What a run could not see, by reason. Zero everywhere means that nothing is known to be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loss {
@@ -84,4 +142,77 @@ pub struct Loss {
     pub http_skipped_bytes: u64,
     /// Rows that a script could not keep.
     pub rows: u64,
+}
+
+impl Loss {
+    /// Nothing is missing.
+    pub const ZERO: Self = Self {
+        dropped: 0,
+        truncated_inputs: 0,
+        cut_packets: 0,
+        gaps: 0,
+        gap_bytes: 0,
+        fragments: 0,
+        evicted_flows: 0,
+        http_cut: 0,
+        http_skipped_bytes: 0,
+        rows: 0,
+    };
+
+    /// Whether nothing is known to be missing.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::ops::AddAssign<&Self> for Loss {
+    fn add_assign(&mut self, other: &Self) {
+        // Written out as a pattern so that a new counter cannot be forgotten.
+        let Self {
+            dropped,
+            truncated_inputs,
+            cut_packets,
+            gaps,
+            gap_bytes,
+            fragments,
+            evicted_flows,
+            http_cut,
+            http_skipped_bytes,
+            rows,
+        } = other;
+        self.dropped += dropped;
+        self.truncated_inputs += truncated_inputs;
+        self.cut_packets += cut_packets;
+        self.gaps += gaps;
+        self.gap_bytes += gap_bytes;
+        self.fragments += fragments;
+        self.evicted_flows += evicted_flows;
+        self.http_cut += http_cut;
+        self.http_skipped_bytes += http_skipped_bytes;
+        self.rows += rows;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_binary_and_decimal_units() {
+        for (text, bytes) in [("65536", 65536), ("512MiB", 512 << 20), ("2 GB", 2_000_000_000), ("1k", 1024)] {
+            assert_eq!(text.parse(), Ok(ByteSize(bytes)));
+        }
+        for text in ["", "MiB", "-1", "1.5GiB", "1 parsec", "99999999999GiB"] {
+            assert!(text.parse::<ByteSize>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_follow_the_memory_and_never_become_useless() {
+        assert_eq!(Limits::within(ByteSize::DEFAULT), Limits::default());
+        assert_eq!(Limits::within(ByteSize(1 << 30)).flows, 2 * Limits::default().flows);
+        assert_eq!(Limits::within(ByteSize(0)).flows, 1000);
+        assert_eq!(Limits::within(ByteSize(u64::MAX)).out_of_order_bytes, Limits::default().out_of_order_bytes);
+    }
 }

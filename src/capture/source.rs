@@ -4,20 +4,38 @@ use super::CaptureError;
 use crate::packet::{LinkType, RawPacket};
 
 /// Delivers packets, in the order in which they were captured.
+///
+/// [`next`](Self::next) is for those who need packets only. Who needs to know where a packet was captured calls
+/// [`advance`](Self::advance): the packet and the interfaces can then be looked at together.
 pub trait PacketSource {
-    /// The next packet, or `None` at the end.
+    /// Moves to the next packet. `false` at the end.
     ///
     /// # Errors
     ///
-    /// What ends the source early: input that is cut or corrupt, a device that fails. After an error the source is at
-    /// its end.
-    fn next(&mut self) -> Result<Option<RawPacket<'_>>, CaptureError>;
+    /// What ends the source early: input that is cut or corrupt, a device that fails, a request to stop. After an error
+    /// the source is at its end.
+    fn advance(&mut self) -> Result<bool, CaptureError>;
 
-    /// The interfaces seen so far; a capture file may add some while it is read.
+    /// The packet that the last [`advance`](Self::advance) moved to. There is none before the first one and after the
+    /// end: what is given then means nothing.
+    fn packet(&self) -> RawPacket<'_>;
+
+    /// The interfaces seen so far; a capture file may add some while it is read. The interface of the current packet is
+    /// always among them.
     fn interfaces(&self) -> &[Interface];
 
     /// How far it is.
     fn progress(&self) -> Progress;
+
+    /// The next packet, or `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`advance`](Self::advance).
+    #[inline]
+    fn next(&mut self) -> Result<Option<RawPacket<'_>>, CaptureError> {
+        Ok(if self.advance()? { Some(self.packet()) } else { None })
+    }
 }
 
 /// Where packets were captured.
@@ -34,7 +52,7 @@ pub struct Interface {
 /// How far a source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Bytes of input read.
+    /// Bytes of input read, as stored: compressed, where the input is compressed.
     pub bytes: u64,
     /// Bytes of input there are, where that is known.
     pub total: Option<u64>,

@@ -1,8 +1,33 @@
 //! Conversations: both directions in one row, TCP reassembly, timing. Pure: no clock, no operating system.
+//!
+//! A [`Table`] takes decoded frames with their times and tells an [`Observer`] what happens: a conversation opens,
+//! bytes arrive in order or are known to be missing, a side ends, the conversation leaves the table. Sequence numbers
+//! are followed for every TCP conversation; payload is put in order only for those whose observer asks for it.
 
+mod analyzer;
+mod budget;
 mod community_id;
+mod endpoint;
+mod feed;
+mod icmp;
+mod key;
+mod record;
+mod role;
+#[cfg(test)]
+mod sample;
+mod sequence;
+mod slab;
+mod stream;
+mod table;
+mod tcp;
+#[cfg(test)]
+mod tests;
 
+pub use analyzer::{Analyzer, Flows};
 pub use community_id::community_id;
+pub use record::Flow;
+pub use role::Role;
+pub use table::{Closed, Event, FlowId, Interest, Observer, Table};
 
 /// One of the two sides of a conversation.
 ///
@@ -17,6 +42,9 @@ pub enum Side {
 }
 
 impl Side {
+    /// Both, in the order of [`index`](Self::index).
+    pub const BOTH: [Self; 2] = [Self::Originator, Self::Responder];
+
     /// The other one.
     #[must_use]
     pub const fn other(self) -> Self {

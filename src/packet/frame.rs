@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::LinkType;
+use super::{LinkType, Stop};
 use crate::record::Time;
 
 /// A packet as a source delivers it.
@@ -21,7 +21,7 @@ pub struct RawPacket<'a> {
 }
 
 /// A decoded packet. Borrows its payload from the packet, or from the decoder where fragments were put together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// VLAN tags of the innermost Ethernet header, outermost first.
     pub vlans: Vlans,
@@ -42,7 +42,7 @@ pub struct Frame<'a> {
 }
 
 /// VLAN identifiers of a frame, outermost first; at most four are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Vlans {
     ids: [u16; 4],
     count: u8,
@@ -69,7 +69,7 @@ impl Vlans {
 pub struct Tunnel {
     /// Which encapsulation.
     pub kind: TunnelKind,
-    /// VNI of VXLAN and Geneve, key of GRE, label of MPLS, session of PPPoE.
+    /// VNI of VXLAN and Geneve, key of GRE (session of ERSPAN, call of PPTP), bottom label of MPLS, session of PPPoE.
     pub id: Option<u32>,
     /// Outer source and destination address, where the outer header is IP.
     pub outer: Option<(IpAddr, IpAddr)>,
@@ -221,15 +221,6 @@ pub struct Icmp {
     pub code: u8,
     /// Identifier of an echo request or reply.
     pub id: Option<u16>,
-}
-
-/// Why and where decoding ended early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stop {
-    /// Offset from the beginning of the packet, in bytes.
-    pub offset: u32,
-    /// What was wrong there.
-    pub reason: &'static str,
 }
 
 /// The name of an IP protocol as records show it: `tcp`, `udp`, `icmp`, `icmp6`, `sctp`, …; `ip-253` for one without.

@@ -1,5 +1,6 @@
 //! Kinds of record and their fields.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ pub type Row = Arc<dyn Record>;
 /// Something with named, typed, documented fields: a packet, a flow, an HTTP exchange.
 ///
 /// Implement it with [`record!`](crate::record!).
-pub trait Record: fmt::Debug + Send + Sync + 'static {
+pub trait Record: Any + fmt::Debug + Send + Sync {
     /// What kind of record this is, with the list of its fields.
     fn kind(&self) -> &Kind;
 
@@ -157,6 +158,7 @@ macro_rules! record {
     ) => {
         impl $record {
             /// The kind of this record, with the list of its fields.
+            #[allow(unreachable_pub, reason = "it is as visible as the record type, which may be private")]
             pub const KIND: &'static $crate::record::Kind = {
                 static FIELDS: &[$crate::record::Field] = &[ $( $crate::record::Field {
                     name: ::std::borrow::Cow::Borrowed(stringify!($name)),

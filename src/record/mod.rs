@@ -6,8 +6,10 @@
 mod kind;
 pub mod secret;
 mod time;
+mod tuple;
 mod value;
 
 pub use kind::{Field, Kind, Record, Row, Type};
-pub use time::{Duration, ParseDurationError, Time};
+pub use time::{Duration, ParseDurationError, ParseTimeError, Time};
+pub use tuple::Tuple;
 pub use value::{Content, Value};

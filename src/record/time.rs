@@ -36,6 +36,20 @@ impl fmt::Display for Time {
     }
 }
 
+/// A text that is not a time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a time: write it as `2026-11-20T17:02:00Z`")]
+pub struct ParseTimeError(String);
+
+impl FromStr for Time {
+    type Err = ParseTimeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let timestamp: jiff::Timestamp = text.parse().map_err(|_| ParseTimeError(text.to_owned()))?;
+        i64::try_from(timestamp.as_nanosecond()).map(Self).map_err(|_| ParseTimeError(text.to_owned()))
+    }
+}
+
 /// A span of time in nanoseconds, which may be negative.
 ///
 /// Prints with the unit that reads best: `0s`, `850ns`, `1.5ms`, `2m3.5s`, `1h0m5s`. Parses what it prints.
@@ -231,6 +245,14 @@ mod tests {
         for text in ["", "-", "10", "s", "1..5s", "5 parsecs", "ten seconds"] {
             assert!(text.parse::<Duration>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn times_parse_what_they_print() {
+        let time = Time::from_nanos(1_418_145_369_924_505_488);
+        assert_eq!(time.to_string().parse(), Ok(time));
+        assert!("yesterday".parse::<Time>().is_err());
+        assert!("9999-01-01T00:00:00Z".parse::<Time>().is_err());
     }
 
     #[test]

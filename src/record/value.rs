@@ -64,6 +64,25 @@ impl Value<'_> {
         }
     }
 
+    /// The same value, borrowed from this one.
+    #[must_use]
+    pub fn borrowed(&self) -> Value<'_> {
+        match self {
+            Self::Text(x) => Value::Text(Cow::Borrowed(x)),
+            Self::Bytes(x) => Value::Bytes(Cow::Borrowed(x)),
+            Self::List(x) => Value::List(x.iter().map(Value::borrowed).collect()),
+            Self::Map(x) => Value::Map(x.iter().map(|(k, v)| (Cow::Borrowed(k.as_ref()), v.borrowed())).collect()),
+            Self::None => Value::None,
+            Self::Bool(x) => Value::Bool(*x),
+            Self::Integer(x) => Value::Integer(*x),
+            Self::Float(x) => Value::Float(*x),
+            Self::Time(x) => Value::Time(*x),
+            Self::Duration(x) => Value::Duration(*x),
+            Self::Address(x) => Value::Address(*x),
+            Self::Record(x) => Value::Record(x.clone()),
+        }
+    }
+
     /// Whether there is no value.
     #[must_use]
     pub const fn is_none(&self) -> bool {

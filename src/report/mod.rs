@@ -1,114 +1,48 @@
 //! Findings and verdicts, and one renderer per format.
+//!
+//! A run tells a [`Renderer`] what it has: rows, values, charts, findings and, at the end, its [`Outcome`].
+//! [`Format::renderer`] makes one for each [`Format`]:
+//!
+//! | format | for | what is in it |
+//! | --- | --- | --- |
+//! | `table` | a person at a terminal, or a text file | everything; cut and shortened at a terminal only |
+//! | `json` | programs | everything, one object a line (NDJSON), with all fields |
+//! | `csv` | spreadsheets and data frames | everything as tables, values exact |
+//! | `md` | a pull request, a ticket, a wiki | everything, as GitHub reads Markdown |
+//! | `html` | whoever was not there | one self-contained page; long tables are cut with a note |
+//! | `junit` | a CI system | findings as failed cases, passed checks as passed ones |
+//!
+//! **Values come from the network and are never trusted.** Where a person reads them, control characters, terminal
+//! escapes, and characters that are invisible or turn the direction of a text are written out (`\x1b`, `\u{202e}`);
+//! markup of the format is escaped. JSON writes the same value with the same characters as JSON escapes. CSV that does
+//! not go to a terminal holds exactly what was on the wire, formulas (`=1+1`) included: it is data, so import it as
+//! text.
 
-use std::io;
+mod chart;
+mod columns;
+mod csv;
+mod finding;
+mod format;
+mod html;
+mod json;
+mod junit;
+pub mod loss;
+mod markdown;
+mod markup;
+mod numbers;
+mod outcome;
+mod output;
+mod renderer;
+mod table;
+mod values;
+mod visible;
 
-use crate::limits::Loss;
-use crate::record::{Row, Value};
+#[cfg(test)]
+mod sample;
 
-/// Something that the run found.
-#[derive(Debug, Clone)]
-pub struct Finding {
-    /// What kind of trouble: `expired-credential`.
-    pub id: String,
-    /// Who: the container, credential fingerprint, destination, hop.
-    pub subject: String,
-    /// One sentence for a person.
-    pub title: String,
-    /// How bad it is.
-    pub severity: Severity,
-    /// What shows it: rows and values.
-    pub evidence: Vec<Value<'static>>,
-}
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Worth knowing.
-    Info,
-    /// Worth a ticket.
-    Low,
-    /// Worth a look today.
-    Medium,
-    /// Worth a look now.
-    High,
-    /// Worth waking somebody.
-    Critical,
-}
-
-/// What a run concludes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It could observe, and found nothing.
-    Clean,
-    /// It found something.
-    Finding,
-    /// It could not observe enough to say "clean".
-    Inconclusive,
-    /// It could not run: usage, script or input.
-    Error,
-}
-
-impl Verdict {
-    /// The exit code of the command line.
-    #[must_use]
-    pub const fn exit_code(self) -> u8 {
-        match self {
-            Self::Clean => 0,
-            Self::Finding => 1,
-            Self::Error => 2,
-            Self::Inconclusive => 3,
-        }
-    }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// What it concludes.
-    pub verdict: Verdict,
-    /// Why: what passed, what could not be seen, what went wrong.
-    pub reasons: Vec<String>,
-    /// Packets that the run read and its filters let through.
-    pub captured: u64,
-    /// Packets that its sources delivered.
-    pub received: u64,
-    /// What it could not see.
-    pub loss: Loss,
-}
-
-/// A few numbers to draw.
-#[derive(Debug, Clone)]
-pub struct Chart {
-    /// What is drawn.
-    pub title: String,
-    /// Unit of the numbers: `bytes`, `requests`; empty for a count.
-    pub unit: String,
-    /// Whether the labels are points in time (a line) or names (bars).
-    pub over_time: bool,
-    /// Label and value, in order.
-    pub points: Vec<(String, f64)>,
-}
-
-/// Writes what a run says, in one format.
-///
-/// A table is begun, gets its rows one by one as they come, and is ended; everything else is one call.
-pub trait Renderer: Send {
-    /// A line that the script printed.
-    fn text(&mut self, text: &str) -> io::Result<()>;
-    /// The beginning of a table; `columns` are dotted field names (`credential.fingerprint`), none for the main fields.
-    fn begin_table(&mut self, columns: &[String]) -> io::Result<()>;
-    /// The next row of the table. Rows of one table may be of different kinds.
-    fn row(&mut self, row: &Row) -> io::Result<()>;
-    /// The end of the table.
-    fn end_table(&mut self) -> io::Result<()>;
-    /// One value: what `eval` gives if it is neither a stream nor an array. A record is shown as a card.
-    fn value(&mut self, value: &Value<'_>) -> io::Result<()>;
-    /// A few numbers to draw.
-    fn chart(&mut self, chart: &Chart) -> io::Result<()>;
-    /// A finding, as soon as it is made.
-    fn finding(&mut self, finding: &Finding) -> io::Result<()>;
-    /// Something said aside: a passed check, a note about the run.
-    fn note(&mut self, text: &str) -> io::Result<()>;
-    /// The end; nothing comes after it.
-    fn finish(&mut self, outcome: &Outcome) -> io::Result<()>;
-}
+pub use chart::Chart;
+pub use finding::{Finding, Severity, UnknownSeverity};
+pub use format::{Format, Style, UnknownFormat};
+pub use outcome::{Outcome, Verdict};
+pub use renderer::{Discard, Renderer, Tee};
+pub use visible::harmless;

@@ -29,6 +29,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Keep bodies; without it they are only measured.
     pub bodies: bool,
+    /// Credentials will be asked for: those that come again are recognised.
+    pub credentials: bool,
     /// Show credentials instead of masking them.
     pub show_secrets: bool,
 }
@@ -157,6 +159,12 @@ impl Connection {
             session.close(context);
         }
         self.state = State::Done;
+    }
+
+    /// Whether a message has begun, and none is in the way of more.
+    #[must_use]
+    pub const fn is_http(&self) -> bool {
+        matches!(self.state, State::Http { .. })
     }
 
     /// Whether this will give no exchange any more, whatever comes: not HTTP, a tunnel, HTTP/2.

@@ -1,10 +1,12 @@
 //! The credential that a request carries.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
 use super::head::Head;
@@ -80,6 +82,33 @@ impl Credential {
     }
 }
 
+/// Credentials that were found before, by the Authorization field that holds them: clients send the same ones again and
+/// again.
+#[derive(Debug, Default)]
+pub(super) struct Credentials(HashMap<Box<[u8]>, Arc<Credential>>);
+
+impl Credentials {
+    /// How many are remembered.
+    const MOST: usize = 4096;
+
+    /// As [`Credential::of`].
+    pub(super) fn of(&mut self, head: &Head, status: Option<u16>, show_secrets: bool) -> Option<Arc<Credential>> {
+        let find = || Credential::of(head, status, show_secrets).map(Arc::new);
+        let Some(value) = head.field("authorization").filter(|_| status != Some(407)) else { return find() };
+        if let Some(known) = self.0.get(value.as_ref()) {
+            return Some(known.clone());
+        }
+        // Without a credential in that field another one may be found, which is not this field's.
+        let found = Finder { head, show_secrets }.authorization("authorization").map(Arc::new);
+        let Some(found) = found else { return find() };
+        if self.0.len() == Self::MOST {
+            self.0.clear();
+        }
+        self.0.insert(value.into_owned().into_boxed_slice(), found.clone());
+        Some(found)
+    }
+}
+
 /// Looks for credentials in a head.
 struct Finder<'a> {
     head: &'a Head,
@@ -117,7 +146,8 @@ impl Finder<'_> {
         }
         .unwrap_or((Cow::Borrowed(secret), None));
         let masked = if self.show_secrets { lossy(secret) } else { mask_secret("") };
-        self.credential(&scheme, &identity, prefix + &masked, location).map(|found| Credential { subject, ..found })
+        self.credential(&scheme, &identity, format!("{prefix}{masked}"), location)
+            .map(|found| Credential { subject, ..found })
     }
 
     /// A field that is made for a key or a token.

@@ -3,6 +3,7 @@
 //! The way of a byte: [`Connection`] recognises HTTP and which side is the client; a reader for each side cuts what it
 //! sends into heads and bodies; pairing puts requests and responses together; an [`HttpExchange`] holds both.
 
+mod analyzer;
 mod chunked;
 mod coding;
 mod connection;
@@ -24,6 +25,7 @@ mod target;
 mod tests;
 mod turns;
 
+pub use analyzer::Exchanges;
 pub use connection::{Connection, Context, Settings};
 pub use credential::Credential;
 pub use exchange::HttpExchange;

@@ -8,14 +8,14 @@ fn get(path: &str) -> String {
 
 #[test]
 fn requests_without_responses_are_told_when_the_connection_closes() {
-    let outcome = Scenario::new([client(get("/a") + &get("/b"))]).run_every_way();
+    let outcome = Scenario::new([client(get("/a") + get("/b").as_str())]).run_every_way();
     assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), ["GET /a - 0/- partial", "GET /b - 0/- partial"]);
     assert_eq!((outcome.before_close, outcome.loss), (0, Loss::default()));
 }
 
 #[test]
 fn requests_are_told_without_responses_as_soon_as_the_server_has_ended() {
-    let steps = [client(get("/a") + &get("/b")), server(response(200, "a")), server_end(), client(get("/c"))];
+    let steps = [client(get("/a") + get("/b").as_str()), server(response(200, "a")), server_end(), client(get("/c"))];
     let outcome = Scenario::new(steps).run_every_way();
     let expected = ["GET /a 200 0/1 complete", "GET /b - 0/- partial", "GET /c - 0/- partial"];
     assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), expected);
@@ -50,7 +50,7 @@ fn a_response_that_nobody_asked_for_is_told_when_the_client_ends() {
 
 #[test]
 fn more_requests_than_may_wait_are_told_without_a_response() {
-    let requests = get("/a") + &get("/b") + &get("/c");
+    let requests = get("/a") + get("/b").as_str() + get("/c").as_str();
     let steps = [client(requests), server(response(200, "")), server(response(201, "")), server(response(202, ""))];
     let outcome = Scenario::new(steps).with(|settings| settings.limits.http_pending = 2).run_every_way();
     // The response to the first is not taken for one to the second.
@@ -92,7 +92,10 @@ fn a_response_in_flight_when_the_capture_begins_belongs_to_no_request_of_it() {
 
 #[test]
 fn in_the_middle_of_a_pipelining_connection_nothing_is_certain() {
-    let steps = [client(get("/a") + &get("/b")), server(response(401, "") + &response(200, "") + &response(200, ""))];
+    let steps = [
+        client(get("/a") + get("/b").as_str()),
+        server(response(401, "") + response(200, "").as_str() + response(200, "").as_str()),
+    ];
     let rows: Vec<_> = Scenario::new(steps).mid_stream().run().rows.iter().map(brief).collect();
     let uncertain = "partial pairing-uncertain";
     let mut expected = vec![format!("GET /a - 0/- {uncertain}"), format!("GET /b - 0/- {uncertain}")];

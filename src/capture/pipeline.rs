@@ -1,0 +1,331 @@
+//! From a source to rows: filter, decode, follow conversations, hand out.
+
+use std::io;
+use std::sync::Arc;
+
+use super::{CaptureError, FilterError, FilterSet, Interface, OutputFile, PacketSource, Progress, Writer};
+use crate::flow::{Analyzer, Event, Flow, FlowId, Interest, Observer, Table};
+use crate::limits::{Limits, Loss};
+use crate::packet::{Decoder, Keep, Packet};
+use crate::record::{Duration, Row, Time, Tuple};
+
+/// What to make of the packets.
+pub enum Stage {
+    /// A row for each packet, with what it should keep. Without that the rows are empty: they only count.
+    Packets(Option<Keep>),
+    /// The rows that an analyzer makes of conversations.
+    Conversations(Box<dyn Analyzer>),
+}
+
+/// When to stop before the end of the source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Until {
+    /// After so many packets that the filter let through.
+    pub packets: Option<u64>,
+    /// So long after the first packet, in packet time.
+    pub duration: Option<Duration>,
+}
+
+/// Reads a source once and makes rows of it for any number of stages.
+pub struct Pipeline {
+    source: Box<dyn PacketSource>,
+    filter: FilterSet,
+    until: Until,
+    decoder: Decoder,
+    table: Option<Table>,
+    /// Whether a stage of packets needs them decoded.
+    decoded: bool,
+    packets: Vec<Packets>,
+    interfaces: InterfaceNames,
+    conversations: Conversations,
+    /// Where the stages' rows are: in the order in which the stages were given.
+    places: Vec<Place>,
+    writer: Option<Writer<OutputFile>>,
+    captured: u64,
+    received: u64,
+    first: Option<Time>,
+    ended: bool,
+    error: Option<CaptureError>,
+}
+
+/// What is wrong with a request to read packets.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A filter does not compile.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+}
+
+impl PipelineError {
+    /// Whether packets were written into a pipe whose reader has left.
+    #[must_use]
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Capture(CaptureError::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Packets(usize),
+    Conversations(usize),
+}
+
+struct Packets {
+    keep: Option<Keep>,
+    /// What stands for a packet that only counts.
+    empty: Row,
+    rows: Vec<Row>,
+}
+
+/// The names of a source's interfaces, shared by the rows of their packets.
+#[derive(Default)]
+struct InterfaceNames(Vec<Option<Arc<str>>>);
+
+impl InterfaceNames {
+    /// The name of an interface; a source may add some while it is read.
+    fn name(&mut self, interfaces: &[Interface], interface: u32) -> Option<Arc<str>> {
+        let known = self.0.len();
+        self.0.extend(interfaces.iter().skip(known).map(|interface| interface.name.as_deref().map(Arc::from)));
+        self.0.get(interface as usize).cloned().flatten()
+    }
+}
+
+/// Every analyzer with its rows, and which of them want the payload of which conversation.
+#[derive(Default)]
+struct Conversations {
+    analyzers: Vec<(Box<dyn Analyzer>, Vec<Row>)>,
+    /// A bit for each analyzer, by conversation; kept only if there are several.
+    interested: Vec<u32>,
+}
+
+/// Packets, or rows that they give, between two looks at whether to stop. A packet may give many rows, and none of them
+/// waits for long, so that they do not add up.
+const BATCH: usize = 1024;
+
+impl Pipeline {
+    /// A pipeline that has not read anything yet.
+    #[must_use]
+    pub fn new(
+        source: Box<dyn PacketSource>,
+        filter: FilterSet,
+        until: Until,
+        stages: Vec<Stage>,
+        limits: &Limits,
+    ) -> Self {
+        let mut pipeline = Self {
+            source,
+            filter,
+            until,
+            decoder: Decoder::new(limits),
+            table: None,
+            decoded: stages.iter().any(|stage| matches!(stage, Stage::Packets(Some(_)))),
+            packets: Vec::new(),
+            interfaces: InterfaceNames::default(),
+            conversations: Conversations::default(),
+            places: Vec::new(),
+            writer: None,
+            captured: 0,
+            received: 0,
+            first: None,
+            ended: false,
+            error: None,
+        };
+        for stage in stages {
+            pipeline.places.push(match stage {
+                Stage::Packets(keep) => {
+                    pipeline.packets.push(Packets {
+                        keep,
+                        empty: Tuple::row("packet", Vec::new(), Vec::new()),
+                        rows: Vec::new(),
+                    });
+                    Place::Packets(pipeline.packets.len() - 1)
+                }
+                Stage::Conversations(analyzer) => {
+                    pipeline.table.get_or_insert_with(|| Table::new(limits));
+                    pipeline.conversations.analyzers.push((analyzer, Vec::new()));
+                    Place::Conversations(pipeline.conversations.analyzers.len() - 1)
+                }
+            });
+        }
+        pipeline
+    }
+
+    /// Writes every packet that the filter lets through, too.
+    pub fn write_to(&mut self, writer: Writer<OutputFile>) {
+        self.writer = Some(writer);
+    }
+
+    /// Reads some packets, and closes some conversations behind the last one. Gives `false` once that is done; all rows are
+    /// there then.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the request: a filter that does not compile for a link type of the source, or a file that
+    /// cannot be written. What is wrong with the source ends it and is in [`take_error`](Self::take_error).
+    pub fn advance(&mut self) -> Result<bool, PipelineError> {
+        for _ in 0..BATCH {
+            if self.ended || !self.packet()? {
+                self.stop()?;
+                let more = self.table.as_mut().map(|table| table.finish(BATCH, &mut self.conversations));
+                return Ok(more.unwrap_or(false));
+            }
+            if self.conversations.rows() >= BATCH {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes in one packet, or says that there is none.
+    #[inline]
+    fn packet(&mut self) -> Result<bool, PipelineError> {
+        if self.until.packets.is_some_and(|packets| self.captured >= packets) {
+            return Ok(false);
+        }
+        match self.source.advance() {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(error) => {
+                self.error = Some(error);
+                return Ok(false);
+            }
+        }
+        let packet = self.source.packet();
+        self.received += 1;
+        if !self.filter.is_empty() && !self.filter.matches(&packet)? {
+            return Ok(true);
+        }
+        if let Some(duration) = self.until.duration {
+            let first = *self.first.get_or_insert(packet.time);
+            if packet.time - first > duration {
+                return Ok(false);
+            }
+        }
+        self.captured += 1;
+        if let Some(writer) = &mut self.writer {
+            writer.write(&packet, self.source.interfaces(), None)?;
+        }
+        if self.table.is_some() || self.decoded {
+            let frame = self.decoder.decode(&packet);
+            if let Some(table) = &mut self.table {
+                table.ingest(&frame, packet.time, packet.length, &mut self.conversations);
+            }
+            if !self.packets.is_empty() {
+                let interface = self.interfaces.name(self.source.interfaces(), packet.interface);
+                for stage in &mut self.packets {
+                    stage.rows.push(match stage.keep {
+                        Some(keep) => Arc::new(Packet::new(self.received, interface.clone(), &packet, &frame, keep)),
+                        None => stage.empty.clone(),
+                    });
+                }
+            }
+        } else {
+            self.packets.iter_mut().for_each(|stage| stage.rows.push(stage.empty.clone()));
+        }
+        Ok(true)
+    }
+
+    /// Stops reading. What is left to [`advance`](Self::advance) is to close the conversations that are open.
+    ///
+    /// # Errors
+    ///
+    /// When the file that packets are written to cannot be completed.
+    pub fn stop(&mut self) -> Result<(), PipelineError> {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.decoder.finish();
+        }
+        self.end_writing()
+    }
+
+    /// Completes the file that packets are written to. What is read behind this is not written.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be completed.
+    pub fn end_writing(&mut self) -> Result<(), PipelineError> {
+        if let Some(writer) = self.writer.take() {
+            writer.finish(self.source.interfaces())?;
+        }
+        Ok(())
+    }
+
+    /// Takes the rows of a stage that are there.
+    #[must_use]
+    pub fn take_rows(&mut self, stage: usize) -> Vec<Row> {
+        std::mem::take(match self.places[stage] {
+            Place::Packets(i) => &mut self.packets[i].rows,
+            Place::Conversations(i) => &mut self.conversations.analyzers[i].1,
+        })
+    }
+
+    /// What ended the source early, if something did.
+    pub fn take_error(&mut self) -> Option<CaptureError> {
+        self.error.take()
+    }
+
+    /// Packets that the filter let through.
+    #[must_use]
+    pub const fn captured(&self) -> u64 {
+        self.captured
+    }
+
+    /// Packets that the source delivered.
+    #[must_use]
+    pub const fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// How far the source is.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.source.progress()
+    }
+
+    /// What was not seen so far.
+    #[must_use]
+    pub fn loss(&self) -> Loss {
+        let mut loss = self.decoder.loss();
+        if let Some(table) = &self.table {
+            loss += table.loss();
+        }
+        for (analyzer, _) in &self.conversations.analyzers {
+            loss += &analyzer.loss();
+        }
+        loss
+    }
+}
+
+impl Conversations {
+    /// How many rows wait at one analyzer, at most.
+    #[inline]
+    fn rows(&self) -> usize {
+        self.analyzers.iter().map(|(_, rows)| rows.len()).max().unwrap_or(0)
+    }
+}
+
+impl Observer for Conversations {
+    fn event(&mut self, id: FlowId, flow: &Flow, event: Event<'_>) -> Interest {
+        if let [(analyzer, rows)] = &mut self.analyzers[..] {
+            return analyzer.event(id, flow, event, rows);
+        }
+        if self.interested.len() <= id.index() {
+            self.interested.resize(id.index() + 1, 0);
+        }
+        let everyone = matches!(event, Event::Opened | Event::Closed(_));
+        let mut interested = if everyone { 0 } else { self.interested[id.index()] };
+        for (bit, (analyzer, rows)) in self.analyzers.iter_mut().enumerate() {
+            let mask = 1 << bit;
+            if everyone || interested & mask != 0 {
+                match analyzer.event(id, flow, event, rows) {
+                    Interest::Payload => interested |= mask,
+                    Interest::Flow => interested &= !mask,
+                }
+            }
+        }
+        self.interested[id.index()] = interested;
+        if interested == 0 { Interest::Flow } else { Interest::Payload }
+    }
+}

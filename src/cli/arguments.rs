@@ -1,0 +1,183 @@
+//! What can be said on the command line. `-r -w -c -f -n` mean what they mean to tcpdump and tshark.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::limits::ByteSize;
+use crate::record::Duration;
+use crate::report::Format;
+use crate::script::Permission;
+
+/// Ask a question of the network in a few lines of Rhai, and get an answer that is true.
+#[derive(Debug, Parser)]
+#[command(name = "netscript", version, disable_help_subcommand = true, max_term_width = 100, after_help = EXIT_CODES)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 nothing found, 1 at least one finding, 2 usage, script or input error, 3 could not observe.
+
+Examples:
+  netscript run expired-token-hunt -r incident.pcap -- --port=8000
+  netscript eval -r incident.pcap 'http_requests().filter(|r| r.status >= 500).table()'
+  netscript repl -r incident.pcap";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a script: by its name in the library, or by its path
+    Run(RunArguments),
+    /// Run an expression and show what it gives
+    Eval(EvalArguments),
+    /// Ask questions line by line
+    Repl(ReplArguments),
+    /// List all scripts with their titles
+    List(ListArguments),
+    /// Explain a script, a function, a record or a field
+    Help {
+        /// A name, such as expired-token-hunt, count_by, flow or flow.state; without one, everything there is
+        topic: Option<String>,
+    },
+    /// Check scripts without running them
+    Check {
+        /// Names or paths of scripts
+        #[arg(required = true)]
+        scripts: Vec<String>,
+    },
+    /// Write a stock script into the current folder for editing
+    Eject {
+        /// Its name
+        name: String,
+    },
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub(super) struct RunArguments {
+    /// Name or path of the script
+    #[arg(required_unless_present = "help")]
+    pub(super) script: Option<String>,
+    #[command(flatten)]
+    pub(super) source: SourceArguments,
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
+    #[command(flatten)]
+    pub(super) limits: LimitArguments,
+    /// Show help: of the script, if one is named
+    #[arg(short, long, action = ArgAction::SetTrue)]
+    pub(super) help: bool,
+    /// Arguments of the script: --name=value
+    #[arg(last = true, value_name = "SCRIPT ARGUMENTS")]
+    pub(super) arguments: Vec<String>,
+}
+
+/// `eval`.
+#[derive(Debug, Args)]
+pub(super) struct EvalArguments {
+    /// The expression
+    pub(super) expression: String,
+    #[command(flatten)]
+    pub(super) source: SourceArguments,
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
+    #[command(flatten)]
+    pub(super) limits: LimitArguments,
+}
+
+/// `repl`.
+#[derive(Debug, Args)]
+pub(super) struct ReplArguments {
+    #[command(flatten)]
+    pub(super) source: SourceArguments,
+    #[command(flatten)]
+    pub(super) limits: LimitArguments,
+    /// When to use colours
+    #[arg(long, value_enum, default_value_t = Color::Auto, help_heading = "Output")]
+    pub(super) color: Color,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    /// One JSON object for each script
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Where packets come from.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Source")]
+pub(super) struct SourceArguments {
+    /// Read a capture file: pcap or pcapng, plain or compressed with gzip or zstd; - for standard input
+    #[arg(short = 'r', long = "read", value_name = "FILE")]
+    pub(super) read: Option<PathBuf>,
+    /// Only packets that match, in tcpdump's filter language
+    #[arg(short = 'f', long = "filter", value_name = "FILTER")]
+    pub(super) filter: Option<String>,
+    /// Do not resolve names; netscript never does unless asked
+    #[arg(short = 'n', action = ArgAction::Count, hide = true)]
+    pub(super) numeric: u8,
+}
+
+/// Where results go.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArguments {
+    /// Write NDJSON to standard output: -o json
+    #[arg(long, conflicts_with = "format")]
+    pub(super) json: bool,
+    /// Output format: table, json, csv, md, html or junit
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+    /// Write a report, too; the ending says in which format: .html, .md, .csv, .json, .xml (JUnit), .txt
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+    /// Write the packets that were read, to a pcapng file (or a pcap file, if the name ends so)
+    #[arg(short = 'w', long = "write", value_name = "FILE")]
+    pub(super) write: Option<PathBuf>,
+    /// Write the packets that show the findings
+    #[arg(long, value_name = "FILE")]
+    pub(super) evidence: Option<PathBuf>,
+    /// No progress and no summary on standard error
+    #[arg(short = 'q', long)]
+    pub(super) quiet: bool,
+    /// When to use colours
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub(super) color: Color,
+}
+
+/// How much is allowed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitArguments {
+    /// Stop after that much packet time
+    #[arg(long, value_name = "TIME")]
+    pub(super) duration: Option<Duration>,
+    /// Stop after so many packets
+    #[arg(short = 'c', long = "count", value_name = "PACKETS")]
+    pub(super) count: Option<u64>,
+    /// Memory for what is kept
+    #[arg(long, value_name = "SIZE", default_value = "512MiB")]
+    pub(super) max_memory: ByteSize,
+    /// Grant permissions: exec, act, serve, write
+    #[arg(long, value_name = "PERMISSIONS", value_delimiter = ',')]
+    pub(super) allow: Vec<Permission>,
+    /// Show credentials instead of masking them
+    #[arg(long)]
+    pub(super) show_secrets: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// At a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}

@@ -1,0 +1,169 @@
+//! `run`, `eval`, `repl` and `check`.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use super::arguments::{EvalArguments, LimitArguments, OutputArguments, ReplArguments, RunArguments, SourceArguments};
+use super::list::print;
+use super::progress::ProgressLine;
+use super::{Ended, help, output, signals};
+use crate::capture::{Cancel, CaptureFile, Until};
+use crate::limits::Limits;
+use crate::repl::{self, Console};
+use crate::report::{Style, Verdict, harmless, loss};
+use crate::script::{Library, Netscript, Options, Permission, Report, Script, Source};
+
+/// Runs a script of the library.
+pub(super) fn script(arguments: &RunArguments) -> Ended {
+    let Some(name) = &arguments.script else { return help::run() };
+    let script = library().find(name).map_err(|error| error.to_string())?;
+    if arguments.help {
+        return help::script(&script);
+    }
+    let style = Style { eval: false, ..style(&script.name, &arguments.source) };
+    let options = options(&arguments.source, Some(&arguments.output), &arguments.limits)?;
+    run(&script, &arguments.arguments, options, &arguments.output, &style)
+}
+
+/// Runs an expression.
+pub(super) fn expression(arguments: &EvalArguments) -> Ended {
+    let script = Script::new("eval", &arguments.expression).map_err(|error| error.to_string())?;
+    let style = Style { eval: true, ..style("eval", &arguments.source) };
+    let options = options(&arguments.source, Some(&arguments.output), &arguments.limits)?;
+    run(&script, &[], options, &arguments.output, &style)
+}
+
+/// Asks line by line.
+pub(super) fn interactive(arguments: &ReplArguments) -> Ended {
+    let options = options(&arguments.source, None, &arguments.limits)?;
+    let source = source_in_words(&options)?;
+    let progress = std::io::stderr().is_terminal().then(ProgressLine::new);
+    let mut builder = Netscript::builder().options(options);
+    if let Some(line) = progress.clone() {
+        builder = builder.progress(move |progress| line.update(&progress));
+    }
+    let session = builder.build().map_err(|error| error.to_string())?;
+    let output = move || {
+        progress.iter().for_each(ProgressLine::restart);
+        output::stdout_above(progress.as_ref())
+    };
+    let console = Console {
+        color: output::colored(arguments.color, std::io::stdout().is_terminal()),
+        width: || std::io::stdout().is_terminal().then(output::terminal_width),
+        output: Box::new(output),
+        source,
+    };
+    repl::run(&session, &console).map_err(|error| error.to_string())
+}
+
+/// What the lines of a session are about. A file that is no capture is said before the first of them.
+fn source_in_words(options: &Options) -> Result<String, String> {
+    let filter = options.filter.as_ref().map_or_else(String::new, |filter| format!(", only {filter}"));
+    match &options.source {
+        None => Ok("no capture: open(\"FILE\") reads one".to_owned()),
+        Some(Source::Stdin) => {
+            Err("repl reads lines from standard input, so packets cannot come from there".to_owned())
+        }
+        Some(Source::File(path)) => {
+            let unreadable = |error| format!("cannot read {}: {error}", path.display());
+            let file = std::fs::metadata(path).map_err(unreadable)?;
+            if file.is_file() {
+                let cancel = Cancel::new().map_err(|error| error.to_string())?;
+                CaptureFile::open(path, &cancel).map_err(|error| error.to_string())?;
+            }
+            Ok(harmless(&format!("{} ({}){filter}", path.display(), size(file.len()))))
+        }
+    }
+}
+
+/// `2.7 MB`.
+#[expect(clippy::cast_precision_loss, reason = "for a person")]
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+/// Checks scripts without running them; all of them, also after one that is wrong.
+pub(super) fn check(scripts: &[String]) -> Ended {
+    let session = Netscript::builder().build().map_err(|error| error.to_string())?;
+    let mut verdict = Verdict::Clean;
+    for name in scripts {
+        let checked = library().find(name).map_err(|error| format!("error: {error}"));
+        match checked.and_then(|script| session.check(&script).map_err(|failure| failure.to_string())) {
+            Ok(()) => drop(print(&format!("{name}: ok\n"))?),
+            Err(message) => {
+                eprintln!("{message}");
+                verdict = Verdict::Error;
+            }
+        }
+    }
+    Ok(verdict)
+}
+
+/// The scripts that this user can run by name.
+pub(super) fn library() -> Library {
+    Library::from_environment(|name| std::env::var_os(name))
+}
+
+fn style(title: &str, source: &SourceArguments) -> Style {
+    let source = source.read.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+    Style { title: title.to_owned(), source, ..Style::default() }
+}
+
+fn options(
+    source: &SourceArguments,
+    output: Option<&OutputArguments>,
+    limits: &LimitArguments,
+) -> Result<Options, String> {
+    let mut granted = Permission::COMMAND_LINE.to_vec();
+    granted.extend(&limits.allow);
+    Ok(Options {
+        source: source.read.as_ref().map(|path| match path == Path::new("-") {
+            true => Source::Stdin,
+            false => Source::File(path.clone()),
+        }),
+        filter: source.filter.clone(),
+        until: Until { packets: limits.count, duration: limits.duration },
+        write: output.and_then(|output| output.write.clone()),
+        evidence: output.and_then(|output| output.evidence.clone()),
+        limits: Limits::within(limits.max_memory),
+        memory: Some(limits.max_memory),
+        granted,
+        show_secrets: limits.show_secrets,
+    })
+}
+
+fn run(script: &Script, arguments: &[String], options: Options, output: &OutputArguments, style: &Style) -> Ended {
+    let progress = (!output.quiet && std::io::stderr().is_terminal()).then(ProgressLine::new);
+    let out = output::renderer(output, style, progress.as_ref())?;
+    let mut builder = Netscript::builder().options(options);
+    if let Some(line) = progress {
+        builder = builder.progress(move |progress| line.update(&progress));
+    }
+    let session = builder.build().map_err(|error| error.to_string())?;
+    signals::obey(session.cancel())?;
+    let report = session.run_to(script, arguments, out);
+    // With the session the progress line ends, before anything else is written to standard error.
+    drop(session);
+    told(&report, style, output);
+    Ok(report.outcome.verdict)
+}
+
+/// Says on standard error what stands in no result: errors and the loss summary.
+fn told(report: &Report, style: &Style, output: &OutputArguments) {
+    if let Some(failure) = &report.failure {
+        eprintln!("{failure}");
+    }
+    // A run tells them as reasons of its verdict; `eval` has none.
+    if style.eval {
+        report.notes.iter().for_each(|note| eprintln!("netscript: {note}"));
+    }
+    let outcome = &report.outcome;
+    if !output.quiet && outcome.received > 0 {
+        eprintln!("{}", loss::summary(outcome.captured, outcome.received, &outcome.loss));
+    }
+}

@@ -1,0 +1,167 @@
+//! What one run shares: where packets come from, what is granted, what was said, what was lost.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::path::PathBuf;
+use std::rc::{Rc, Weak};
+
+use rhai::{AST, Engine, EvalAltResult};
+
+use super::error::{ErrorKind, thrown};
+use super::memory::Memory;
+use super::permission::Permission;
+use super::plan::Fields;
+use crate::capture::{Cancel, Progress, Selection, Until};
+use crate::limits::{ByteSize, Limits, Loss};
+use crate::report::{Finding, Outcome, Renderer, Verdict, loss};
+
+/// Where a run's packets come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A capture file.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// What a run is given.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where packets come from, for scripts that do not open a file by name.
+    pub source: Option<Source>,
+    /// A filter that every capture of the run has on top of its own.
+    pub filter: Option<String>,
+    /// When captures end before their source does.
+    pub until: Until,
+    /// Every packet that is captured is written there, too.
+    pub write: Option<PathBuf>,
+    /// The packets that show the findings are written there.
+    pub evidence: Option<PathBuf>,
+    /// How much may be kept.
+    pub limits: Limits,
+    /// How much memory the process may use before rows are no longer kept; none for no bound.
+    pub memory: Option<ByteSize>,
+    /// What scripts may do.
+    pub granted: Vec<Permission>,
+    /// Whether credentials are shown instead of masked.
+    pub show_secrets: bool,
+}
+
+/// How far a run is, for whoever waits.
+#[derive(Debug, Clone, Copy)]
+pub struct RunProgress {
+    /// How far its source is.
+    pub source: Progress,
+    /// Packets read from it.
+    pub packets: u64,
+}
+
+/// What a run found out, so far.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) findings: Vec<Finding>,
+    /// The packets that show them.
+    pub(crate) evidence: Selection,
+    /// What was checked and is right.
+    pub(crate) passed: Vec<String>,
+    /// Why the run cannot say "clean".
+    pub(crate) inconclusive: Vec<String>,
+    /// What is said aside, at the end: why an input ended early.
+    pub(crate) notes: Vec<String>,
+    pub(crate) captured: u64,
+    pub(crate) received: u64,
+    pub(crate) loss: Loss,
+    /// The script said that loss does not matter.
+    pub(crate) loss_ignored: bool,
+}
+
+/// What everything that runs for a script can reach.
+pub(crate) struct Context {
+    pub(crate) options: Options,
+    pub(crate) cancel: Cancel,
+    pub(crate) out: RefCell<Box<dyn Renderer>>,
+    pub(crate) ledger: RefCell<Ledger>,
+    pub(crate) progress: RefCell<Box<dyn FnMut(RunProgress)>>,
+    /// The functions of the script, for closures that run outside of a call.
+    pub(crate) functions: RefCell<AST>,
+    pub(crate) engine: OnceCell<Weak<Engine>>,
+    pub(crate) memory: Memory,
+    /// How many streams are being read: an interruption ends them, and not the script.
+    pub(crate) reading: Rc<Cell<u32>>,
+    /// Whether the script names a field that is costly to keep.
+    pub(crate) names_costly_fields: Cell<bool>,
+    /// Whether standard input has been opened.
+    pub(crate) stdin_used: Cell<bool>,
+    /// Whether the file of [`Options::write`] has been opened.
+    pub(crate) written: Cell<bool>,
+    /// Whether whoever read the output has seen enough of it.
+    pub(crate) unread: Cell<bool>,
+}
+
+impl Context {
+    /// Ends with an error unless the permission was granted.
+    pub(crate) fn require(&self, permission: Permission, what: &str) -> Result<(), Box<EvalAltResult>> {
+        if self.options.granted.contains(&permission) {
+            return Ok(());
+        }
+        Err(thrown(
+            ErrorKind::Permission,
+            format!("{what} needs the permission `{permission}`, which was not granted; add --allow {permission}"),
+        ))
+    }
+
+    /// Writes something that the script says.
+    pub(crate) fn say(
+        &self,
+        write: impl FnOnce(&mut dyn Renderer) -> std::io::Result<()>,
+    ) -> Result<(), Box<EvalAltResult>> {
+        write(self.out.borrow_mut().as_mut()).map_err(|error| {
+            let mut kind = ErrorKind::Output;
+            if error.kind() == std::io::ErrorKind::BrokenPipe {
+                self.leave();
+                kind = ErrorKind::Cancelled;
+            }
+            thrown(kind, format!("the output cannot be written: {error}"))
+        })
+    }
+
+    /// Stops because whoever read the output has seen enough of it.
+    pub(crate) fn leave(&self) {
+        self.cancel.abort();
+        self.unread.set(true);
+    }
+
+    /// Whether one more row may be kept besides those that are; if not, it is counted as lost.
+    pub(crate) fn may_keep(&self, kept: usize) -> bool {
+        let may = kept < self.options.limits.rows && !self.memory.is_exceeded();
+        if !may {
+            self.ledger.borrow_mut().loss.rows += 1;
+        }
+        may
+    }
+
+    /// The fields of rows that a script keeps to itself: bodies only if it names them anywhere.
+    pub(crate) fn kept_fields(&self) -> Fields {
+        if self.names_costly_fields.get() { Fields::All } else { Fields::Light }
+    }
+
+    /// What the run concludes.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let ledger = self.ledger.borrow();
+        // What a note says of an input that ended early is more than its counter says.
+        let counted = Loss { truncated_inputs: 0, ..ledger.loss.clone() };
+        let mut seen = ledger.notes.clone();
+        seen.extend(loss::phrases(&counted));
+        let lost = !ledger.loss_ignored && !(ledger.loss.is_none() && ledger.notes.is_empty());
+        let verdict = match () {
+            () if !ledger.findings.is_empty() => Verdict::Finding,
+            () if lost || !ledger.inconclusive.is_empty() => Verdict::Inconclusive,
+            () => Verdict::Clean,
+        };
+        let mut reasons = match verdict {
+            Verdict::Clean => ledger.passed.clone(),
+            _ => ledger.inconclusive.clone(),
+        };
+        reasons.append(&mut seen);
+        Outcome { verdict, reasons, captured: ledger.captured, received: ledger.received, loss: ledger.loss.clone() }
+    }
+}

@@ -1,0 +1,341 @@
+//! The header of a script: `//!` lines at its top, which are data.
+
+use std::fmt;
+
+use rhai::{Dynamic, Map};
+
+use super::nearest::suggestion;
+use super::permission::{Permission, UnknownPermission};
+use crate::record::Duration;
+
+/// What a script says of itself, read without running it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Header {
+    /// Its description; the first line is the title.
+    pub doc: String,
+    /// Its parameters, in the order in which they are declared.
+    pub params: Vec<Param>,
+    /// The permissions that it needs.
+    pub needs: Vec<Permission>,
+    /// How it is called.
+    pub examples: Vec<String>,
+}
+
+/// A parameter: `@param port: int = 80   TCP port of the service`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Param {
+    /// Its name, as in `args.port` and `--port`.
+    pub name: String,
+    /// What it takes.
+    pub ty: ParamType,
+    /// What it is when it is not given; a parameter without one has to be given.
+    pub default: Option<ParamValue>,
+    /// What it means.
+    pub doc: String,
+}
+
+/// What a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamType {
+    /// A whole number.
+    Int,
+    /// A number.
+    Float,
+    /// `true` or `false`; `--name` alone means true.
+    Bool,
+    /// A text.
+    String,
+    /// A span of time: `10s`, `1.5ms`.
+    Duration,
+    /// Texts, separated by commas.
+    List,
+}
+
+/// The value of a parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParamValue {
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// True or false.
+    Bool(bool),
+    /// A text.
+    String(String),
+    /// A span of time.
+    Duration(Duration),
+    /// Texts.
+    List(Vec<String>),
+}
+
+/// What is wrong with a header or with the arguments for it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct HeaderError {
+    /// What is wrong.
+    pub message: String,
+    /// The line of the script, from 1, if it is the header that is wrong.
+    pub line: Option<usize>,
+}
+
+impl ParamType {
+    const ALL: [(&'static str, Self); 6] = [
+        ("int", Self::Int),
+        ("float", Self::Float),
+        ("bool", Self::Bool),
+        ("string", Self::String),
+        ("duration", Self::Duration),
+        ("list", Self::List),
+    ];
+
+    /// Reads a value of this type.
+    fn parse(self, text: &str) -> Option<ParamValue> {
+        Some(match self {
+            Self::Int => ParamValue::Int(text.parse().ok()?),
+            Self::Float => ParamValue::Float(text.parse().ok()?),
+            Self::Bool => ParamValue::Bool(text.parse().ok()?),
+            Self::String => ParamValue::String(text.to_owned()),
+            Self::Duration => ParamValue::Duration(text.parse().ok()?),
+            Self::List if text.is_empty() => ParamValue::List(Vec::new()),
+            Self::List => ParamValue::List(text.split(',').map(|item| item.trim().to_owned()).collect()),
+        })
+    }
+}
+
+impl fmt::Display for ParamType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::ALL.iter().find(|(_, ty)| ty == self).map_or("", |(name, _)| name))
+    }
+}
+
+impl fmt::Display for ParamValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(x) => x.fmt(f),
+            Self::Float(x) => x.fmt(f),
+            Self::Bool(x) => x.fmt(f),
+            Self::String(x) => write!(f, "{x:?}"),
+            Self::Duration(x) => x.fmt(f),
+            Self::List(x) => write!(f, "{:?}", x.join(",")),
+        }
+    }
+}
+
+impl From<ParamValue> for Dynamic {
+    fn from(value: ParamValue) -> Self {
+        match value {
+            ParamValue::Int(x) => x.into(),
+            ParamValue::Float(x) => x.into(),
+            ParamValue::Bool(x) => x.into(),
+            ParamValue::String(x) => x.into(),
+            ParamValue::Duration(x) => Self::from(x),
+            ParamValue::List(x) => x.into_iter().map(Self::from).collect::<rhai::Array>().into(),
+        }
+    }
+}
+
+impl Header {
+    /// Reads the header of a script.
+    ///
+    /// # Errors
+    ///
+    /// A tag that does not exist or is not well formed, with its line.
+    pub fn parse(script: &str) -> Result<Self, HeaderError> {
+        let mut header = Self::default();
+        let mut doc: Vec<&str> = Vec::new();
+        let lines = script.lines().enumerate().skip_while(|(i, line)| *i == 0 && line.starts_with("#!"));
+        for (i, line) in lines.map_while(|(i, line)| Some((i, line.trim_start().strip_prefix("//!")?))) {
+            let text = line.strip_prefix(' ').unwrap_or(line).trim_end();
+            let Some(tag) = text.strip_prefix('@') else {
+                doc.push(text);
+                continue;
+            };
+            let (tag, rest) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
+            let fail = |message: String| HeaderError { message, line: Some(i + 1) };
+            match tag {
+                "param" => {
+                    let param = Param::parse(rest.trim()).map_err(fail)?;
+                    if header.params.iter().any(|p| p.name == param.name) {
+                        return Err(fail(format!("the parameter `{}` is declared twice", param.name)));
+                    }
+                    header.params.push(param);
+                }
+                "needs" => {
+                    for name in rest.split([',', ' ']).filter(|name| !name.is_empty()) {
+                        let need = name.parse().map_err(|error: UnknownPermission| fail(error.to_string()))?;
+                        header.needs.push(need);
+                    }
+                }
+                "example" => header.examples.push(rest.trim().to_owned()),
+                _ => {
+                    let hint = suggestion(tag, ["param", "needs", "example"]);
+                    return Err(fail(format!("`@{tag}` is not a tag; there are @param, @needs and @example{hint}")));
+                }
+            }
+        }
+        header.doc = doc.join("\n").trim().to_owned();
+        Ok(header)
+    }
+
+    /// The first line of the description.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        self.doc.lines().next().unwrap_or("")
+    }
+
+    /// Reads `--name=value`, `--name value` and `--name` (for a bool) into the typed map that a script sees as `args`.
+    ///
+    /// # Errors
+    ///
+    /// An argument that is not declared, a value of the wrong type, one that is missing.
+    pub fn arguments(&self, arguments: &[String]) -> Result<Map, HeaderError> {
+        let fail = |message: String| HeaderError { message, line: None };
+        let mut given = Map::new();
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let Some(name) = argument.strip_prefix("--") else {
+                return Err(fail(format!("`{argument}` is not an argument of this script; write --name=value")));
+            };
+            let (name, value) = name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)));
+            let name = name.replace('-', "_");
+            let Some(param) = self.params.iter().find(|p| p.name == name) else {
+                let hint = suggestion(&name, self.params.iter().map(|p| p.name.as_str()));
+                return Err(fail(format!("this script has no parameter `{name}`{hint}")));
+            };
+            let value = match (value, param.ty) {
+                (Some(value), _) => value,
+                (None, ParamType::Bool) => "true",
+                (None, _) => rest.next().ok_or_else(|| fail(format!("--{name} needs a value of type {}", param.ty)))?,
+            };
+            let parsed = param.ty.parse(value);
+            let parsed = parsed.ok_or_else(|| fail(format!("--{name}: `{value}` is not of type {}", param.ty)))?;
+            given.insert(param.name.as_str().into(), parsed.into());
+        }
+        for param in &self.params {
+            if !given.contains_key(param.name.as_str()) {
+                let default = param.default.clone();
+                let default = default.ok_or_else(|| fail(format!("--{} is needed: {}", param.name, param.doc)))?;
+                given.insert(param.name.as_str().into(), default.into());
+            }
+        }
+        Ok(given)
+    }
+}
+
+impl Param {
+    /// Reads what stands after `@param`: `name: type [= default] [documentation]`.
+    fn parse(text: &str) -> Result<Self, String> {
+        const FORM: &str = "write `@param name: type = default   what it means`";
+        let (name, rest) = text.split_once(':').ok_or_else(|| format!("this parameter has no type; {FORM}"))?;
+        let name = name.trim();
+        let is_name = |name: &str| name.starts_with(|c: char| c.is_ascii_lowercase());
+        if !is_name(name) || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Err(format!("`{name}` is not a name for a parameter; {FORM}"));
+        }
+        let rest = rest.trim_start();
+        let type_end = rest.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(rest.len());
+        let (type_name, rest) = rest.split_at(type_end);
+        let known = ParamType::ALL.iter().find(|(name, _)| *name == type_name);
+        let Some(&(_, ty)) = known else {
+            let hint = suggestion(type_name, ParamType::ALL.map(|(name, _)| name));
+            return Err(format!(
+                "`{type_name}` is not a type; there are int, float, bool, string, duration, list{hint}"
+            ));
+        };
+        let (default, doc) = match rest.trim_start().strip_prefix('=') {
+            None => (None, rest),
+            Some(rest) => {
+                let (value, doc) = Self::default_value(rest.trim_start())?;
+                let parsed = ty.parse(&value);
+                (Some(parsed.ok_or_else(|| format!("the default `{value}` of `{name}` is not of type {ty}"))?), doc)
+            }
+        };
+        Ok(Self { name: name.to_owned(), ty, default, doc: doc.trim().to_owned() })
+    }
+
+    /// Splits a default value, quoted or one word, from the documentation behind it.
+    fn default_value(text: &str) -> Result<(String, &str), String> {
+        if let Some(quoted) = text.strip_prefix('"') {
+            let (value, doc) = quoted.split_once('"').ok_or("the quotation mark of this default is not closed")?;
+            return Ok((value.to_owned(), doc));
+        }
+        let end = text.find(char::is_whitespace).unwrap_or(text.len());
+        Ok((text[..end].to_owned(), &text[end..]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCRIPT: &str = r#"#!/usr/bin/env netscript
+//! Who is it?
+//!
+//! Looks for them.
+//!
+//! @param port: int = 80            TCP port of the service
+//! @param path: string = "/api v1"  only paths that start with this
+//! @param wait: duration = 1.5s     how long
+//! @param who: string               whom to look for
+//! @param quiet: bool = false
+//! @needs capture, write
+//! @example netscript run who -r x.pcap -- --who=me
+let x = 1;
+//! not a header any more
+"#;
+
+    #[test]
+    fn a_header_is_read_without_running_the_script() {
+        let header = Header::parse(SCRIPT).unwrap();
+        assert_eq!(header.doc, "Who is it?\n\nLooks for them.");
+        assert_eq!(header.title(), "Who is it?");
+        assert_eq!(header.needs, [Permission::Capture, Permission::Write]);
+        assert_eq!(header.examples, ["netscript run who -r x.pcap -- --who=me"]);
+        assert_eq!(header.params.len(), 5);
+        assert_eq!(header.params[1].default, Some(ParamValue::String("/api v1".into())));
+        assert_eq!(header.params[1].doc, "only paths that start with this");
+        assert_eq!(header.params[3].default, None);
+    }
+
+    #[test]
+    fn arguments_are_typed_and_checked() {
+        let header = Header::parse(SCRIPT).unwrap();
+        let arguments = |texts: &[&str]| header.arguments(&texts.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let args = arguments(&["--who", "me", "--port=8000", "--quiet"]).unwrap();
+        assert_eq!(args["port"].as_int(), Ok(8000));
+        assert_eq!(args["quiet"].as_bool(), Ok(true));
+        assert_eq!(args["path"].clone().into_string().unwrap(), "/api v1");
+        for (texts, message) in [
+            (&["--port=http", "--who=me"][..], "--port: `http` is not of type int"),
+            (&["--prot=80"], "this script has no parameter `prot`; did you mean `port`?"),
+            (&["--port"], "--port needs a value of type int"),
+            (&[], "--who is needed: whom to look for"),
+            (&["80"], "`80` is not an argument of this script; write --name=value"),
+        ] {
+            assert_eq!(arguments(texts).unwrap_err().message, message);
+        }
+    }
+
+    #[test]
+    fn mistakes_in_a_header_name_their_line() {
+        for (header, message) in [
+            (
+                "//! x\n//! @parm a: int",
+                "`@parm` is not a tag; there are @param, @needs and @example; did you mean `param`?",
+            ),
+            ("//! x\n//! @param a", "this parameter has no type; write `@param name: type = default   what it means`"),
+            (
+                "//! x\n//! @param a: in",
+                "`in` is not a type; there are int, float, bool, string, duration, list; did you mean `int`?",
+            ),
+            ("//! x\n//! @param a: int = x", "the default `x` of `a` is not of type int"),
+            (
+                "//! x\n//! @needs root",
+                "`root` is not a permission; there are capture, probe, host, exec, act, serve and write",
+            ),
+        ] {
+            let error = Header::parse(header).unwrap_err();
+            assert_eq!((error.message.as_str(), error.line), (message, Some(2)));
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Rhai over the rest: engine, session, permissions, streams, and one thin file for each primitive.
+
+pub mod completion;
+mod context;
+pub mod docs;
+mod engine;
+mod error;
+mod evidence;
+pub mod guide;
+mod header;
+mod input;
+mod library;
+mod memory;
+mod nearest;
+mod permission;
+mod plan;
+mod primitives;
+pub mod reference;
+mod session;
+mod source;
+mod stream;
+mod value;
+mod verbs;
+
+pub use context::{Options, RunProgress, Source};
+pub use error::{ErrorKind, Failure};
+pub use header::{Header, HeaderError, Param, ParamType, ParamValue};
+pub use input::Syntax;
+pub use library::{Library, LibraryError, Listed, Origin, Script};
+pub use permission::{Permission, UnknownPermission};
+pub use primitives::KINDS;
+pub use session::{Builder, IT, Netscript, Report, Session};

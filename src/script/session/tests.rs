@@ -1,0 +1,109 @@
+use super::*;
+use crate::script::completion::Shape;
+
+/// 1985 packets: more than are read between two looks at whether to stop.
+const CAPTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/captures/data/40-http-packets.pcap");
+
+fn session() -> Session {
+    Netscript::builder().allow(Permission::Capture).read(CAPTURE).build().unwrap()
+}
+
+fn line(session: &Session, line: &str) -> Report {
+    session.line(line, Box::new(Discard))
+}
+
+fn integer(report: &Report) -> i64 {
+    match report.value {
+        Value::Integer(number) => number,
+        _ => panic!("{report:?}"),
+    }
+}
+
+/// A session whose scripts can ask to stop as Ctrl-C does.
+fn interruptible() -> Session {
+    let cancel = Cancel::new().unwrap();
+    let handle = std::sync::Arc::new(std::sync::Mutex::new(cancel));
+    let inside = handle.clone();
+    let interrupt = move || inside.lock().unwrap().interrupt();
+    let builder = Netscript::builder().allow(Permission::Capture).read(CAPTURE);
+    let session = builder.register(move |engine| drop(engine.register_fn("ctrl_c", interrupt))).build().unwrap();
+    *handle.lock().unwrap() = session.cancel();
+    session
+}
+
+#[test]
+fn an_interruption_ends_a_stream_and_not_the_script_wherever_it_comes() {
+    let session = interruptible();
+    let all = integer(&line(&session, "capture().count()"));
+    for read in [
+        "capture().filter(|p| { if p.number == 5 { ctrl_c() } true }).count()",
+        "capture().map(|p| { if p.number == 5 { ctrl_c() } p.number }).count()",
+        "let n = 0; for p in capture() { if p.number == 5 { ctrl_c() } n += 1; } n",
+        "let n = 0; capture().for_each(|p| { if p.number == 5 { ctrl_c() } n += 1; }); n",
+        "capture().count_by(|p| { if p.number == 5 { ctrl_c() } 1 })[0].count",
+    ] {
+        let report = line(&session, read);
+        assert!(report.failure.is_none(), "{read}: {report:?}");
+        assert!((5..all).contains(&integer(&report)), "{read}: {report:?}");
+        assert!(report.notes.iter().any(|note| note.starts_with("interrupted after ")), "{read}: {report:?}");
+        assert!(!session.cancel().is_requested(), "{read}");
+    }
+}
+
+#[test]
+fn an_interruption_that_comes_with_the_last_rows_takes_nothing_away() {
+    let session = interruptible();
+    let all = integer(&line(&session, "capture().count()"));
+    for number in [all - 1, all] {
+        let last = format!("capture().map(|p| {{ if p.number == {number} {{ ctrl_c() }} p.number }}).to_array().len()");
+        let report = line(&session, &last);
+        assert_eq!((integer(&report), report.notes.len()), (all, 0), "{report:?}");
+    }
+}
+
+#[test]
+fn an_interruption_ends_the_reading_of_rows() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "{\"n\":1}\n".repeat(100)).unwrap();
+    let session = interruptible();
+    let read =
+        format!("let n = 0; for r in rows(\"{}\") {{ n += 1; if n == 5 {{ ctrl_c() }} }} n", file.path().display());
+    let report = line(&session, &read);
+    assert_eq!((integer(&report), &report.notes[..]), (5, &["interrupted after 5 rows".to_owned()][..]));
+}
+
+#[test]
+fn an_interruption_stops_what_reads_nothing() {
+    let session = interruptible();
+    let report = line(&session, "ctrl_c(); loop {}");
+    assert_eq!(report.failure.unwrap().kind, ErrorKind::Cancelled);
+}
+
+#[test]
+fn a_line_finds_the_variables_functions_and_value_of_the_lines_before() {
+    let session = session();
+    line(&session, "let a = 20; fn double(x) { x * 2 }");
+    line(&session, "let plus = |x| x + 1;");
+    assert_eq!(integer(&line(&session, "double(a) + plus.call(1)")), 42);
+    assert_eq!(integer(&line(&session, "it + 1")), 43);
+    assert!(line(&session, "it / 0").failure.is_some());
+    line(&session, "let b = 0;");
+    line(&session, "flows()");
+    assert_eq!(integer(&line(&session, "it")), 43, "neither an error, nothing, nor a stream is a value to go on with");
+    line(&session, "const it = 1;");
+    line(&session, "2");
+    assert_eq!(integer(&line(&session, "it")), 2);
+}
+
+#[test]
+fn the_variables_of_a_session_are_known_by_what_they_hold() {
+    let session = session();
+    line(&session, "let rows = flows().take(2).to_array(); let one = rows[0]; let lazy = flows(); let x = 1;");
+    line(&session, "let x = #{ a: 1 };");
+    let shape = |name: &str| session.variables().into_iter().find(|v| v.name == name).map(|v| v.shape);
+    assert!(matches!(shape("rows"), Some(Shape::Rows(Some(kind))) if kind.name == "flow"));
+    assert!(matches!(shape("one"), Some(Shape::Record(Some(kind))) if kind.name == "flow"));
+    assert!(matches!(shape("lazy"), Some(Shape::Rows(Some(kind))) if kind.name == "flow"));
+    assert!(matches!(shape("x"), Some(Shape::Record(Some(kind))) if kind.fields[0].name == "a"));
+    assert_eq!(session.variables().iter().filter(|v| v.name == "x").count(), 1, "the later one hides the earlier one");
+}

@@ -1,0 +1,318 @@
+//! One capture of a script, and the streams that are derived from it: it is read once for all of them.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::path::Path;
+use std::rc::{Rc, Weak};
+
+use rhai::{EvalAltResult, FnPtr};
+
+use super::context::{Context, RunProgress, Source};
+use super::error::{ErrorKind, thrown};
+use super::error::{capture_error, filter_error, pipeline_error};
+use super::plan::{Caller, Fields, Item};
+use crate::capture::{
+    CaptureError, CaptureFile, FilterSet, PacketSource as _, Pipeline, PipelineError, Stage, Until, Writer,
+};
+use crate::record::{Kind, Row};
+
+/// A kind of row that a capture can give.
+#[derive(Debug)]
+pub(crate) struct Noun {
+    /// The function that gives them, and the method that derives them from a capture.
+    pub(crate) name: &'static str,
+    pub(crate) kind: &'static Kind,
+    /// The stage that makes them, given which of their fields are read.
+    pub(crate) stage: fn(&Fields, &Context) -> Stage,
+}
+
+/// What a script asks to capture.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) source: Source,
+    pub(crate) filter: String,
+    pub(crate) until: Until,
+}
+
+/// A capture that a script asked for. Nothing is opened until one of its streams is read.
+pub(crate) struct Capture {
+    request: Request,
+    streams: Vec<Derived>,
+    state: State,
+}
+
+/// A stream of a capture.
+struct Derived {
+    noun: &'static Noun,
+    fields: Fields,
+    /// What its rows have to pass before they are kept.
+    filters: Vec<FnPtr>,
+    /// Whether its own rows are wanted: not if others are derived from it and nothing else is done with it.
+    wanted: bool,
+    /// Gone when the script dropped the stream: nobody will take its rows.
+    alive: Weak<()>,
+    rows: VecDeque<Row>,
+}
+
+enum State {
+    Planned,
+    Open(Box<Reading>),
+    Ended,
+}
+
+/// A pipeline with a stage for each noun.
+struct Reading {
+    pipeline: Pipeline,
+    nouns: Vec<&'static Noun>,
+    /// What of it is in the ledger already.
+    captured: u64,
+    received: u64,
+}
+
+/// One of the streams of a capture.
+#[derive(Clone)]
+pub(crate) struct Tap {
+    pub(crate) capture: Rc<RefCell<Capture>>,
+    index: usize,
+    _alive: Rc<()>,
+}
+
+impl Capture {
+    pub(crate) fn new(request: Request) -> Rc<RefCell<Self>> {
+        Rc::new(RefCell::new(Self { request, streams: Vec::new(), state: State::Planned }))
+    }
+
+    /// Adds a stream of rows of that noun.
+    pub(crate) fn derive(capture: &Rc<RefCell<Self>>, noun: &'static Noun) -> Result<Tap, Box<EvalAltResult>> {
+        let mut this = capture.borrow_mut();
+        this.still_planned(noun)?;
+        let alive = Rc::new(());
+        let weak = Rc::downgrade(&alive);
+        this.streams.push(Derived {
+            noun,
+            fields: Fields::All,
+            filters: Vec::new(),
+            wanted: true,
+            alive: weak,
+            rows: VecDeque::new(),
+        });
+        Ok(Tap { capture: capture.clone(), index: this.streams.len() - 1, _alive: alive })
+    }
+
+    /// Nothing can be added to a capture once it is being read.
+    fn still_planned(&self, noun: &Noun) -> Result<(), Box<EvalAltResult>> {
+        if matches!(self.state, State::Planned) {
+            return Ok(());
+        }
+        Err(thrown(
+            ErrorKind::Usage,
+            format!(
+                "this capture has been read already; ask for all its streams ({}() too) before the first of them is \
+                 read, or capture again",
+                noun.name
+            ),
+        ))
+    }
+
+    /// Opens the source, with a stage for each stream that is still wanted.
+    fn open(&mut self, context: &Context) -> Result<(), Box<EvalAltResult>> {
+        let Request { source, filter, until } = &self.request;
+        let filters = [context.options.filter.as_deref().unwrap_or(""), filter];
+        let mut filter = FilterSet::new(join_filters(filters));
+        if *source == Source::Stdin && context.stdin_used.replace(true) {
+            return Err(thrown(
+                ErrorKind::Usage,
+                "standard input can be read once; derive the streams from one capture(): \
+                 let c = capture(\"\"); let f = c.flows(); let h = c.http_requests();",
+            ));
+        }
+        let path = match source {
+            Source::File(path) => path,
+            Source::Stdin => Path::new("-"),
+        };
+        let source = CaptureFile::open(path, &context.cancel).map_err(|error| capture_error(&error))?;
+        for interface in source.interfaces() {
+            filter.prepare(interface.link).map_err(|error| filter_error(&error))?;
+        }
+        let mut wanted: Vec<(&'static Noun, Fields)> = Vec::new();
+        for stream in self.streams.iter().filter(|stream| stream.wanted) {
+            match wanted.iter_mut().find(|(noun, _)| std::ptr::eq(*noun, stream.noun)) {
+                Some((_, fields)) => fields.add(stream.fields.clone()),
+                None => wanted.push((stream.noun, stream.fields.clone())),
+            }
+        }
+        let stages = wanted.iter().map(|(noun, fields)| (noun.stage)(fields, context)).collect();
+        let mut pipeline = Pipeline::new(Box::new(source), filter, *until, stages, &context.options.limits);
+        if let Some(path) = &context.options.write
+            && !context.written.replace(true)
+        {
+            pipeline.write_to(Writer::create(path).map_err(|error| capture_error(&error))?);
+        }
+        let nouns = wanted.into_iter().map(|(noun, _)| noun).collect();
+        self.state = State::Open(Box::new(Reading { pipeline, nouns, captured: 0, received: 0 }));
+        Ok(())
+    }
+
+    /// Reads on until stream `index` has a row, or there is none.
+    fn advance(&mut self, index: usize, context: &Context, caller: &Caller<'_>) -> Result<(), Box<EvalAltResult>> {
+        if matches!(self.state, State::Planned) {
+            self.open(context)?;
+        }
+        while self.streams[index].rows.is_empty() {
+            let State::Open(reading) = &mut self.state else { return Ok(()) };
+            let pipeline = &mut reading.pipeline;
+            let stopped = if context.cancel.is_requested() { pipeline.stop() } else { Ok(()) };
+            let more = stopped.and_then(|()| pipeline.advance()).map_err(|error| explain(&error, context))?;
+            reading.count(context);
+            for (stage, noun) in reading.nouns.iter().enumerate() {
+                let mut readers = self.streams.iter_mut().enumerate().filter(|(_, stream)| {
+                    std::ptr::eq(stream.noun, *noun) && stream.wanted && stream.alive.strong_count() > 0
+                });
+                let mut rows = reading.pipeline.take_rows(stage);
+                let last = readers.next_back();
+                for (i, reader) in readers {
+                    reader.keep(rows.clone(), i == index, context, caller)?;
+                }
+                if let Some((i, reader)) = last {
+                    reader.keep(std::mem::take(&mut rows), i == index, context, caller)?;
+                }
+            }
+            if !more {
+                // A source that was waiting for packets ends by itself then.
+                if context.cancel.is_requested() {
+                    context.cancel.obeyed();
+                    let packets = reading.pipeline.received();
+                    context.ledger.borrow_mut().notes.push(format!("interrupted after {packets} packets"));
+                }
+                self.end(context)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the source and notes what it could not see.
+    fn end(&mut self, context: &Context) -> Result<(), Box<EvalAltResult>> {
+        let State::Open(mut reading) = std::mem::replace(&mut self.state, State::Ended) else { return Ok(()) };
+        reading.count(context);
+        let mut ledger = context.ledger.borrow_mut();
+        ledger.loss += &reading.pipeline.loss();
+        if let Some(error) = reading.pipeline.take_error().filter(CaptureError::is_truncation) {
+            ledger.loss.truncated_inputs += 1;
+            ledger.notes.push(error.to_string());
+        }
+        reading.pipeline.end_writing().map_err(|error| explain(&error, context))
+    }
+}
+
+impl Derived {
+    /// Keeps the rows that pass its filters. For a stream that is not being read yet there is a limit.
+    fn keep(
+        &mut self,
+        rows: Vec<Row>,
+        is_read: bool,
+        context: &Context,
+        caller: &Caller<'_>,
+    ) -> Result<(), Box<EvalAltResult>> {
+        'rows: for row in rows {
+            for filter in &self.filters {
+                if !caller.test(filter, Item::Row(row.clone()))? {
+                    continue 'rows;
+                }
+            }
+            if is_read || context.may_keep(self.rows.len()) {
+                self.rows.push_back(row);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Reading {
+    /// Brings the ledger up to date, and tells whoever waits.
+    fn count(&mut self, context: &Context) {
+        let (captured, received) = (self.pipeline.captured(), self.pipeline.received());
+        let mut ledger = context.ledger.borrow_mut();
+        ledger.captured += captured - self.captured;
+        ledger.received += received - self.received;
+        (self.captured, self.received) = (captured, received);
+        drop(ledger);
+        (context.progress.borrow_mut())(RunProgress { source: self.pipeline.progress(), packets: received });
+    }
+}
+
+impl Tap {
+    /// A stream of other rows of the same capture. This one is not kept for later unless something is done with it.
+    pub(crate) fn derive(&self, noun: &'static Noun) -> Result<Self, Box<EvalAltResult>> {
+        let derived = Capture::derive(&self.capture, noun)?;
+        self.capture.borrow_mut().streams[self.index].wanted = false;
+        Ok(derived)
+    }
+
+    /// Says which fields will be read, before the first row is.
+    pub(crate) fn want(&self, fields: Fields) -> Result<(), Box<EvalAltResult>> {
+        let mut capture = self.capture.borrow_mut();
+        let noun = capture.streams[self.index].noun;
+        if !capture.streams[self.index].wanted {
+            capture.still_planned(noun)?;
+        }
+        let stream = &mut capture.streams[self.index];
+        stream.wanted = true;
+        stream.fields = fields;
+        Ok(())
+    }
+
+    /// Adds a condition that rows have to pass before they are kept.
+    pub(crate) fn filter_by(&self, closure: FnPtr) {
+        let stream = &mut self.capture.borrow_mut().streams[self.index];
+        stream.filters.push(closure);
+        stream.wanted = true;
+    }
+
+    /// What its rows are.
+    pub(crate) fn noun(&self) -> &'static Noun {
+        self.capture.borrow().streams[self.index].noun
+    }
+
+    /// The filter that the script gave.
+    pub(crate) fn filter(&self) -> String {
+        self.capture.borrow().request.filter.clone()
+    }
+
+    /// The next row.
+    #[inline]
+    pub(crate) fn next(&self, context: &Context, caller: &Caller<'_>) -> Result<Option<Row>, Box<EvalAltResult>> {
+        let mut capture = self.capture.borrow_mut();
+        if capture.streams[self.index].rows.is_empty() {
+            capture.advance(self.index, context, caller)?;
+        }
+        Ok(capture.streams[self.index].rows.pop_front())
+    }
+
+    /// Closes the source before its end, if no other stream of the capture may want more of it.
+    pub(crate) fn close(&self, context: &Context) -> Result<(), Box<EvalAltResult>> {
+        let mut capture = self.capture.borrow_mut();
+        let others = capture.streams.iter().enumerate();
+        if others.filter(|(i, _)| *i != self.index).all(|(_, stream)| stream.alive.strong_count() == 0) {
+            capture.end(context)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a pipeline; nothing is where packets go into a pipe whose reader has seen enough of them.
+fn explain(error: &PipelineError, context: &Context) -> Box<EvalAltResult> {
+    if error.is_broken_pipe() {
+        context.leave();
+    }
+    pipeline_error(error)
+}
+
+/// A filter that holds where all of these hold.
+fn join_filters(filters: [&str; 2]) -> String {
+    let given: Vec<_> = filters.iter().map(|filter| filter.trim()).filter(|filter| !filter.is_empty()).collect();
+    match given[..] {
+        [] => String::new(),
+        [one] => one.to_owned(),
+        _ => given.iter().map(|filter| format!("({filter})")).collect::<Vec<_>>().join(" and "),
+    }
+}
