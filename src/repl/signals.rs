@@ -35,7 +35,12 @@ impl Watch {
         let work = move || {
             for signal in signals.forever() {
                 let press = || presses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-                match (signal, if signal == SIGINT { press() } else { Err(IDLE) }) {
+                let pressed = if signal == SIGINT { press() } else { Err(IDLE) };
+                if prompts && pressed.is_ok() {
+                    // The terminal shows ^C where the cursor is; what comes next has a line of its own.
+                    eprintln!();
+                }
+                match (signal, pressed) {
                     (_, Ok(0)) => cancel.interrupt(),
                     (_, Ok(1)) => cancel.abort(),
                     (SIGINT, Err(_)) if prompts => {}

@@ -11,7 +11,7 @@ use super::context::{Context, RunProgress, Source};
 use super::error::{ErrorKind, thrown};
 use super::error::{capture_error, filter_error, pipeline_error};
 use super::plan::{Caller, Fields, Item};
-use crate::capture::{CaptureFile, FilterSet, PacketSource as _, Pipeline, Stage, Until, Writer};
+use crate::capture::{CaptureError, CaptureFile, FilterSet, PacketSource as _, Pipeline, Stage, Until, Writer};
 use crate::limits::Loss;
 use crate::record::{Kind, Row};
 
@@ -129,7 +129,14 @@ impl Capture {
             Source::File(path) => path,
             Source::Stdin => Path::new("-"),
         };
-        let source = CaptureFile::open(path, &context.cancel).map_err(|error| capture_error(&error))?;
+        let source = match CaptureFile::open(path, &context.cancel) {
+            Err(CaptureError::Cancelled { .. }) => {
+                self.state = State::Ended;
+                interrupted(0, context);
+                return Ok(());
+            }
+            opened => opened.map_err(|error| capture_error(&error))?,
+        };
         for interface in source.interfaces() {
             filter.prepare(interface.link).map_err(|error| filter_error(&error))?;
         }
@@ -159,9 +166,9 @@ impl Capture {
         }
         while self.streams[index].rows.is_empty() {
             let State::Open(reading) = &mut self.state else { return Ok(()) };
-            let interrupted = context.cancel.is_requested();
+            let requested = context.cancel.is_requested();
             let pipeline = &mut reading.pipeline;
-            let more = if interrupted { pipeline.stop().map(|()| false) } else { pipeline.advance() };
+            let more = if requested { pipeline.stop().map(|()| false) } else { pipeline.advance() };
             let more = more.map_err(|error| pipeline_error(&error))?;
             reading.count(context);
             for (stage, noun) in reading.nouns.iter().enumerate() {
@@ -178,10 +185,8 @@ impl Capture {
                 }
             }
             if !more {
-                if interrupted {
-                    context.cancel.obeyed();
-                    let packets = reading.pipeline.received();
-                    context.ledger.borrow_mut().notes.push(format!("interrupted after {packets} packets"));
+                if requested {
+                    interrupted(reading.pipeline.received(), context);
                 }
                 self.end(context);
             }
@@ -195,9 +200,17 @@ impl Capture {
             reading.count(context);
             let mut ledger = context.ledger.borrow_mut();
             ledger.loss += &reading.pipeline.loss();
-            if let Some(error) = reading.pipeline.take_error() {
-                ledger.loss.truncated_inputs += 1;
-                ledger.notes.push(error.to_string());
+            match reading.pipeline.take_error() {
+                // The request came while the source waited for packets.
+                Some(CaptureError::Cancelled { .. }) => {
+                    drop(ledger);
+                    interrupted(reading.pipeline.received(), context);
+                }
+                Some(error) => {
+                    ledger.loss.truncated_inputs += 1;
+                    ledger.notes.push(error.to_string());
+                }
+                None => {}
             }
         }
     }
@@ -226,6 +239,12 @@ impl Derived {
         }
         Ok(())
     }
+}
+
+/// Notes that somebody asked to stop, and has been obeyed.
+fn interrupted(packets: u64, context: &Context) {
+    context.cancel.obeyed();
+    context.ledger.borrow_mut().notes.push(format!("interrupted after {packets} packets"));
 }
 
 impl Reading {
