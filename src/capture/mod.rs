@@ -7,6 +7,7 @@ mod cancel;
 mod clock;
 mod descriptor;
 mod error;
+mod evidence;
 mod file;
 mod filter;
 mod filter_error;
@@ -23,6 +24,7 @@ mod writer;
 
 pub use cancel::Cancel;
 pub use error::CaptureError;
+pub use evidence::Selection;
 pub use file::CaptureFile;
 pub use filter::{Filter, FilterSet};
 pub use filter_error::FilterError;

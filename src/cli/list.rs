@@ -1,7 +1,7 @@
 //! `list` and `eject`.
 
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use super::Ended;
 use super::arguments::ListArguments;
@@ -51,15 +51,22 @@ pub(super) fn eject(name: &str) -> Ended {
     let path = format!("{name}.rhai");
     let created = OpenOptions::new().write(true).create_new(true).open(&path);
     let written = created.and_then(|mut file| file.write_all(script.source.as_bytes()));
-    written.map_err(|error| format!("cannot write `{path}`: {error}"))?;
-    println!("{path}");
-    Ok(Verdict::Clean)
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            format!("cannot write `{path}`: there is such a file already; remove or rename it")
+        }
+        _ => format!("cannot write `{path}`: {error}"),
+    })?;
+    print(&format!("{path}\n"))
 }
 
 /// Prints to standard output; a reader that left early has seen enough.
 pub(super) fn print(text: &str) -> Ended {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.to_string()),
+    let mut stdout = io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("the output cannot be written: {error}"))
+        }
         _ => Ok(Verdict::Clean),
     }
 }

@@ -25,8 +25,11 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version come this way, too, and go to standard output; a reader that left early is no error.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            let printed = error.print().or_else(|error| match error.kind() {
+                std::io::ErrorKind::BrokenPipe => Ok(()),
+                _ => Err(error),
+            });
+            return ExitCode::from(if error.use_stderr() || printed.is_err() { 2 } else { 0 });
         }
     };
     let ended = match arguments.command {

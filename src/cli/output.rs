@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
 
 use rustix::stdio::stdout;
 use rustix::termios::tcgetwinsize;
@@ -27,12 +28,18 @@ pub(super) fn stdout_above(progress: Option<&ProgressLine>) -> Box<dyn Write + S
 pub(super) fn renderer(
     arguments: &OutputArguments,
     style: &Style,
-    stdout: Box<dyn Write + Send>,
+    progress: Option<&ProgressLine>,
 ) -> Result<Box<dyn Renderer>, String> {
-    let terminal = std::io::stdout().is_terminal();
-    let on_stdout =
+    // Results do not get into the packets that go to standard output.
+    let is_stdout = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
+    let (to, terminal): (Box<dyn Write + Send>, bool) =
+        match is_stdout(&arguments.write) || is_stdout(&arguments.evidence) {
+            true => (Box::new(std::io::stderr()), std::io::stderr().is_terminal()),
+            false => (stdout_above(progress), std::io::stdout().is_terminal()),
+        };
+    let shown =
         Style { color: colored(arguments.color, terminal), width: terminal.then(terminal_width), ..style.clone() };
-    let mut renderers = vec![format(arguments).renderer(stdout, on_stdout)];
+    let mut renderers = vec![format(arguments).renderer(to, shown)];
     if let Some(path) = &arguments.report {
         let format = Format::from_path(path).map_err(|error| error.to_string())?;
         let file = File::create(path).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use super::arguments::{EvalArguments, LimitArguments, OutputArguments, ReplArguments, RunArguments, SourceArguments};
+use super::list::print;
 use super::progress::ProgressLine;
 use super::{Ended, help, output, signals};
 use crate::capture::{Cancel, CaptureFile, Until};
@@ -93,7 +94,7 @@ pub(super) fn check(scripts: &[String]) -> Ended {
     for name in scripts {
         let checked = library().find(name).map_err(|error| format!("error: {error}"));
         match checked.and_then(|script| session.check(&script).map_err(|failure| failure.to_string())) {
-            Ok(()) => println!("{name}: ok"),
+            Ok(()) => drop(print(&format!("{name}: ok\n"))?),
             Err(message) => {
                 eprintln!("{message}");
                 verdict = Verdict::Error;
@@ -130,6 +131,7 @@ fn options(
         write: output.and_then(|output| output.write.clone()),
         evidence: output.and_then(|output| output.evidence.clone()),
         limits: Limits::within(limits.max_memory),
+        memory: Some(limits.max_memory),
         granted,
         show_secrets: limits.show_secrets,
     })
@@ -137,7 +139,7 @@ fn options(
 
 fn run(script: &Script, arguments: &[String], options: Options, output: &OutputArguments, style: &Style) -> Ended {
     let progress = (!output.quiet && std::io::stderr().is_terminal()).then(ProgressLine::new);
-    let out = output::renderer(output, style, output::stdout_above(progress.as_ref()))?;
+    let out = output::renderer(output, style, progress.as_ref())?;
     let mut builder = Netscript::builder().options(options);
     if let Some(line) = progress {
         builder = builder.progress(move |progress| line.update(&progress));

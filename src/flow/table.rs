@@ -124,6 +124,8 @@ pub struct Table {
     now: Time,
     budget: Budget,
     loss: Loss,
+    /// What is open at the end of the input and not closed yet.
+    closing: Option<VecDeque<u32>>,
 }
 
 impl Table {
@@ -138,6 +140,7 @@ impl Table {
             now: Time::MIN,
             budget: Budget { per_direction: limits.out_of_order_bytes, left: limits.out_of_order_total },
             loss: Loss::default(),
+            closing: None,
             limits: limits.clone(),
         }
     }
@@ -238,15 +241,25 @@ impl Table {
         observer.event(FlowId(slot), &entry.flow, Event::Closed(why));
     }
 
-    /// Closes everything, the oldest first. Call it once, at the end of the input.
-    pub fn finish(&mut self, observer: &mut impl Observer) {
-        let mut open: Vec<_> = self.entries.slots().map(|(slot, entry)| (entry.flow.start, slot)).collect();
-        open.sort_unstable();
-        for (_, slot) in open {
+    /// Closes up to `count` conversations at the end of the input, the oldest first. `false` once all are closed: what an
+    /// observer keeps of them can be taken from it in between.
+    pub fn finish(&mut self, count: usize, observer: &mut impl Observer) -> bool {
+        let closing = match &mut self.closing {
+            Some(closing) => closing,
+            None => {
+                self.timers = Default::default();
+                let mut open: Vec<_> = self.entries.slots().map(|(slot, entry)| (entry.flow.start, slot)).collect();
+                open.sort_unstable();
+                self.closing.insert(open.into_iter().map(|(_, slot)| slot).collect())
+            }
+        };
+        let now: Vec<u32> = closing.drain(..count.min(closing.len())).collect();
+        let more = !closing.is_empty();
+        for slot in now {
             let ended = self.entries.get(slot).is_some_and(|entry| entry.flow.is_closed());
             self.close(slot, if ended { Closed::Ended } else { Closed::EndOfInput }, observer);
         }
-        self.timers.iter_mut().for_each(VecDeque::clear);
+        more
     }
 
     const fn timeout(&self, queue: Queue) -> Duration {

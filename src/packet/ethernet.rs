@@ -233,6 +233,7 @@ mod tests {
             ("aaaa03 000000 88cc 0207", "lldp"),
             ("fefe03 83", "osi"),
             ("e0e003 ffff", "ipx"),
+            ("f0f0 0000 ff53", "netbios"),
             ("ffff 0022", "ipx"),
             ("f0f003 2c00", "netbios"),
             ("8080 0000", "llc"),
@@ -240,6 +241,10 @@ mod tests {
             let llc = hex(llc);
             let bytes = ethernet(u16::try_from(llc.len()).unwrap(), &llc);
             assert_eq!((frame(&bytes).link_protocol, frame(&bytes).stop), (name, None));
+            // The control field has one byte in the frames here without sequence numbers, else two.
+            if name == "netbios" {
+                assert_eq!(frame(&bytes).payload, &llc[llc.len() - 2..]);
+            }
         }
     }
 
@@ -291,6 +296,10 @@ mod tests {
             ethernet_inside[0] = first;
             assert_hello(&frame(&ethernet(0x8847, &join(&[&hex("00064140"), &ethernet_inside]))));
         }
+        let tagged = join(&[&ethernet_inside[..12], &hex("8100 0005 0800"), &inner]);
+        let bytes = ethernet(0x8847, &join(&[&hex("00064140"), &tagged]));
+        assert_hello(&frame(&bytes));
+        assert_eq!(frame(&bytes).vlans.ids(), [5]);
         let bytes = ethernet(0x8847, &hex("00064140 10000000 0021 4500"));
         let unknown = frame(&bytes);
         assert_eq!((unknown.link_protocol, unknown.tunnel, unknown.stop), ("mpls", None, None));

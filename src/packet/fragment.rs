@@ -349,6 +349,15 @@ mod tests {
     }
 
     #[test]
+    fn an_atomic_fragment_is_no_part_of_a_datagram_with_its_id() {
+        let data = datagram();
+        let mut decoder = decoder();
+        decoder.decode(&raw(LinkType::RAW, &v6(17, 1, &data, 0..24)));
+        assert_whole(&decoder.decode(&raw(LinkType::RAW, &v6(17, 1, &data, 0..48))));
+        assert_whole(&decoder.decode(&raw(LinkType::RAW, &v6(17, 1, &data, 24..48))));
+    }
+
+    #[test]
     fn fragments_are_put_together_inside_and_outside_of_tunnels() {
         let data = datagram();
         let mut decoder = decoder();
@@ -521,10 +530,12 @@ mod tests {
     #[test]
     fn a_stop_in_a_datagram_is_where_its_last_fragment_is() {
         let mut decoder = decoder();
-        let segment = join(&[&hex("04d2 0050 00000001 00000005 1018 01f6 0000 0000"), &[0; 12]]);
-        let first = ethernet(0x0800, &ipv4_fragment(6, 1, 0x2000, &segment[..24]));
+        // The wrong header is behind another one.
+        let authentication = hex("0601 0000 00000001 00000002");
+        let data = join(&[&authentication, &hex("04d2 0050 00000001 00000005 1018 01f6 0000 0000")]);
+        let first = ethernet(0x0800, &ipv4_fragment(51, 1, 0x2000, &data[..24]));
         decoder.decode(&raw(LinkType::ETHERNET, &first));
-        let last = ethernet(0x0800, &ipv4_fragment(6, 1, 3, &segment[24..]));
+        let last = ethernet(0x0800, &ipv4_fragment(51, 1, 3, &data[24..]));
         let frame = decoder.decode(&raw(LinkType::ETHERNET, &last));
         assert_eq!(stop(&frame), "TCP: header length 4 is less than 20 at offset 34");
     }

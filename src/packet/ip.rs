@@ -274,6 +274,10 @@ mod tests {
         assert_eq!(stop(&cut), "TCP: header cut by the snapshot length at offset 20");
         assert_eq!((cut.payload, cut.payload_length, cut.transport), (&bytes[20..30], 25, Transport::None));
         assert!(cut.network.is_some());
+        // Here the header would not have been whole without the cut.
+        let bytes = ipv4(6, &[0; 12]);
+        let cut = decode_cut(LinkType::RAW, &bytes, 26);
+        assert_eq!(stop(&cut), "TCP: header needs 20 bytes, only 6 are there at offset 20");
     }
 
     #[test]
@@ -329,6 +333,8 @@ mod tests {
         assert_eq!(frame(&zero_length(6, &segment)).payload, b"hello");
         // 33 bytes: the extension header and the segment; what follows is padding.
         let jumbo = zero_length(0, &join(&[&hex("0600 c204 00000021"), &segment, b"padding"]));
+        assert_eq!(frame(&jumbo).payload, b"hello");
+        let jumbo = zero_length(0, &join(&[&hex("0601 0000 c204 00000029 0104 00000000"), &segment, b"padding"]));
         assert_eq!(frame(&jumbo).payload, b"hello");
         let jumbo = zero_length(0, &join(&[&hex("0600 c204 00010021"), &segment]));
         assert_eq!((frame(&jumbo).payload, frame(&jumbo).payload_length), (&b"hello"[..], 0x10005));

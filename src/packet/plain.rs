@@ -83,11 +83,10 @@ fn ipv4(bytes: &[u8]) -> Option<(Network, &[u8])> {
 #[inline]
 fn ipv6(bytes: &[u8]) -> Option<(Network, &[u8])> {
     let header = bytes.first_chunk::<40>()?;
-    let length = usize::from(be16(header, 4));
-    if header[0] >> 4 != 6 || length == 0 {
+    if header[0] >> 4 != 6 {
         return None;
     }
-    let data = bytes.get(40..40 + length)?;
+    let data = bytes.get(40..40 + usize::from(be16(header, 4)))?;
     let (src, dst) = (header[8..].first_chunk::<16>()?, header[24..].first_chunk::<16>()?);
     let address = |octets: &[u8; 16]| IpAddr::V6(Ipv6Addr::from(*octets));
     Some((Network { src: address(src), dst: address(dst), ttl: header[7], protocol: header[6], fragment: false }, data))

@@ -32,15 +32,14 @@ impl<'a> Walk<'_, 'a> {
                 // Payload length and call take the place of the key.
                 let header = self.first::<8>(rest, "GRE")?;
                 let length = 8 + if has(0x1000) { 4 } else { 0 } + if has(0x0080) { 4 } else { 0 };
-                let payload_length = u32::from(be16(header, 4));
                 if rest.bytes.len() < length {
                     return Err(self.missing(rest, "GRE", length));
                 }
-                if protocol != 0x880b || payload_length == 0 {
+                if protocol != 0x880b || be16(header, 4) == 0 {
                     return Ok(None);
                 }
                 self.enter(TunnelKind::Gre, Some(be16(header, 6).into()), rest)?;
-                Ok(Some((Layer::Ppp, rest.skip(length).at_most(payload_length))))
+                Ok(Some((Layer::Ppp, rest.skip(length))))
             }
             version => Err(self.wrong(rest, "GRE: version", version.into(), "is not known")),
         }
@@ -60,6 +59,9 @@ impl<'a> Walk<'_, 'a> {
             0x22eb => {
                 let header = self.first::<12>(rest, "ERSPAN III")?;
                 let length = if header[11] & 1 == 1 { 20 } else { 12 };
+                if rest.bytes.len() < length {
+                    return Err(self.missing(rest, "ERSPAN III", length));
+                }
                 let layer = match (header[10] >> 2) & 0x1f {
                     0 => Layer::Ethernet,
                     2 => Layer::Ip,
@@ -198,6 +200,10 @@ mod tests {
         for (header, text) in [
             ("1000 88be 00000001  1064", "ERSPAN II: header needs 8 bytes, only 2 are there at offset 28"),
             ("1000 22eb 00000001  2064", "ERSPAN III: header needs 12 bytes, only 2 are there at offset 28"),
+            (
+                "1000 22eb 00000001  2064 0064 00000000 0000 0001  00",
+                "ERSPAN III: header needs 20 bytes, only 13 are there at offset 28",
+            ),
         ] {
             assert_eq!(stop(&over_ip(47, &[&hex(header)])), text);
         }
@@ -261,6 +267,18 @@ mod tests {
         let frame = over_udp(4789, &[&hex("08000000 00000900"), &ethernet(0x0806, &[1; 28])]);
         assert_eq!((frame.link_protocol, frame.network, frame.transport), ("arp", None, Transport::None));
         assert_eq!((frame.tunnel.unwrap().id, frame.payload), (Some(9), &[1; 28][..]));
+    }
+
+    #[test]
+    fn nothing_of_the_outer_packet_stays_beside_the_inner_one() {
+        let tag = hex("020000000002 020000000001 8100 0005 0800");
+        let vxlan = udp(1234, 4789, &join(&[&hex("08000000 00000900"), &ethernet(0x0800, &hello())]));
+        let bytes = join(&[&tag, &ipv4(17, &vxlan)]);
+        let inner = decode(LinkType::ETHERNET, &bytes);
+        assert_hello(&inner);
+        assert!(inner.vlans.ids().is_empty());
+        let esp = over_udp(6081, &[&hex("0000 0800 00000900"), &ipv4(50, &[0; 16])]);
+        assert_eq!((esp.transport, esp.network.unwrap().protocol), (Transport::None, 50));
     }
 
     #[test]

@@ -274,7 +274,7 @@ FINDING  1 finding
             to.finish(&outcome(Verdict::Finding))
         });
         assert!(output.contains(r#"name="expired-credential: &quot;&gt;&lt;x&gt;&amp;\x01\u{fffe}\n""#), "{output}");
-        assert!(output.contains("&lt;script&gt;alert(1)&lt;/script&gt;\\n,&quot;@team&quot;&amp;]]&gt;"), "{output}");
+        assert!(output.contains("&lt;script&gt;alert(1)&lt;/script&gt;\n  ,&quot;@team&quot;&amp;]]&gt;"), "{output}");
         assert!(!output.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{fffe}' || c == '\u{202e}'));
     }
 

@@ -45,6 +45,22 @@ enum Last {
 }
 
 impl Markdown {
+    /// A record with a line for each field that has a value.
+    fn card(&mut self, row: &Row) {
+        self.begin(Last::Other);
+        self.text.push_str("| field | value |\n| --- | --- |\n");
+        for (i, field) in row.kind().fields.iter().enumerate() {
+            let value = row.value(i);
+            if !value.is_none() {
+                self.text.push_str("| ");
+                prose(&mut self.text, &field.name);
+                self.text.push_str(" | ");
+                cell(&mut self.text, &value, field.unit);
+                self.text.push_str(" |\n");
+            }
+        }
+    }
+
     pub(super) fn new(out: Output, style: &Style) -> Self {
         let mut text = String::new();
         let mut last = Last::Start;
@@ -228,20 +244,7 @@ impl Renderer for Markdown {
         match value {
             Value::None => return Ok(()),
             Value::Text(text) => self.verbatim(text),
-            Value::Record(row) => {
-                self.begin(Last::Other);
-                self.text.push_str("| field | value |\n| --- | --- |\n");
-                for (i, field) in row.kind().fields.iter().enumerate() {
-                    let value = row.value(i);
-                    if !value.is_none() {
-                        self.text.push_str("| ");
-                        prose(&mut self.text, &field.name);
-                        self.text.push_str(" | ");
-                        cell(&mut self.text, &value, field.unit);
-                        self.text.push_str(" |\n");
-                    }
-                }
-            }
+            Value::Record(row) => self.card(row),
             value => {
                 self.begin(Last::Other);
                 cell(&mut self.text, value, "");
@@ -269,6 +272,10 @@ impl Renderer for Markdown {
         self.text.push_str(": ");
         code(&mut self.text, &finding.subject);
         self.text.push('\n');
+        if let [Value::Record(row)] = &finding.evidence[..] {
+            self.card(row);
+            return self.put();
+        }
         // A table of its own, also while another one is open.
         let mut columns = Columns::new(&[], Defaults::Endpoints);
         for value in finding.evidence.iter().take(EVIDENCE) {

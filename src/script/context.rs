@@ -7,10 +7,11 @@ use std::rc::{Rc, Weak};
 use rhai::{AST, Engine, EvalAltResult};
 
 use super::error::{ErrorKind, thrown};
+use super::memory::Memory;
 use super::permission::Permission;
 use super::plan::Fields;
-use crate::capture::{Cancel, Progress, Until};
-use crate::limits::{Limits, Loss};
+use crate::capture::{Cancel, Progress, Selection, Until};
+use crate::limits::{ByteSize, Limits, Loss};
 use crate::report::{Finding, Outcome, Renderer, Verdict, loss};
 
 /// Where a run's packets come from.
@@ -37,6 +38,8 @@ pub struct Options {
     pub evidence: Option<PathBuf>,
     /// How much may be kept.
     pub limits: Limits,
+    /// How much memory the process may use before rows are no longer kept; none for no bound.
+    pub memory: Option<ByteSize>,
     /// What scripts may do.
     pub granted: Vec<Permission>,
     /// Whether credentials are shown instead of masked.
@@ -56,6 +59,8 @@ pub struct RunProgress {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) findings: Vec<Finding>,
+    /// The packets that show them.
+    pub(crate) evidence: Selection,
     /// What was checked and is right.
     pub(crate) passed: Vec<String>,
     /// Why the run cannot say "clean".
@@ -79,6 +84,7 @@ pub(crate) struct Context {
     /// The functions of the script, for closures that run outside of a call.
     pub(crate) functions: RefCell<AST>,
     pub(crate) engine: OnceCell<Weak<Engine>>,
+    pub(crate) memory: Memory,
     /// How many streams are being read: an interruption ends them, and not the script.
     pub(crate) reading: Rc<Cell<u32>>,
     /// Whether the script names a field that is costly to keep.
@@ -87,6 +93,8 @@ pub(crate) struct Context {
     pub(crate) stdin_used: Cell<bool>,
     /// Whether the file of [`Options::write`] has been opened.
     pub(crate) written: Cell<bool>,
+    /// Whether whoever read the output has seen enough of it.
+    pub(crate) unread: Cell<bool>,
 }
 
 impl Context {
@@ -107,12 +115,28 @@ impl Context {
         write: impl FnOnce(&mut dyn Renderer) -> std::io::Result<()>,
     ) -> Result<(), Box<EvalAltResult>> {
         write(self.out.borrow_mut().as_mut()).map_err(|error| {
+            let mut kind = ErrorKind::Output;
             if error.kind() == std::io::ErrorKind::BrokenPipe {
-                // Whoever read the output has seen enough: nothing is wrong, and nobody is left to tell.
-                self.cancel.abort();
+                self.leave();
+                kind = ErrorKind::Cancelled;
             }
-            thrown(ErrorKind::Cancelled, format!("the output cannot be written: {error}"))
+            thrown(kind, format!("the output cannot be written: {error}"))
         })
+    }
+
+    /// Stops because whoever read the output has seen enough of it.
+    pub(crate) fn leave(&self) {
+        self.cancel.abort();
+        self.unread.set(true);
+    }
+
+    /// Whether one more row may be kept besides those that are; if not, it is counted as lost.
+    pub(crate) fn may_keep(&self, kept: usize) -> bool {
+        let may = kept < self.options.limits.rows && !self.memory.is_exceeded();
+        if !may {
+            self.ledger.borrow_mut().loss.rows += 1;
+        }
+        may
     }
 
     /// The fields of rows that a script keeps to itself: bodies only if it names them anywhere.

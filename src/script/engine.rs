@@ -6,6 +6,7 @@ use rhai::packages::{Package, StandardPackage};
 use rhai::{Dynamic, Engine, OptimizationLevel};
 
 use super::context::Context;
+use super::error::{ErrorKind, Thrown};
 use super::{primitives, stream, value, verbs};
 use crate::report::harmless;
 
@@ -15,6 +16,8 @@ pub(super) fn build(context: &Rc<Context>) -> Engine {
     engine.register_global_module(StandardPackage::new().as_shared_module());
     engine.set_optimization_level(OptimizationLevel::Simple);
     engine.set_max_operations(context.options.limits.operations);
+    // The same in every build; the thread has a stack for it.
+    engine.set_max_expr_depths(64, 64).set_max_call_levels(64);
     engine.disable_symbol("eval");
 
     let this = context.clone();
@@ -27,9 +30,17 @@ pub(super) fn build(context: &Rc<Context>) -> Engine {
     let this = context.clone();
     engine.on_progress(move |_| {
         let interrupted = this.cancel.is_requested() && this.reading.get() == 0;
-        (this.cancel.is_abort() || interrupted).then_some(Dynamic::UNIT)
+        match () {
+            () if this.cancel.is_abort() || interrupted => Some(Dynamic::UNIT),
+            () if this.memory.is_exceeded() => {
+                let message = "the script was stopped because it needs more memory than --max-memory allows".to_owned();
+                Some(Dynamic::from(Thrown { kind: ErrorKind::Observation, message }))
+            }
+            () => None,
+        }
     });
 
+    Thrown::register(&mut engine);
     value::register(&mut engine, primitives::KINDS);
     stream::register(&mut engine, context);
     verbs::register(&mut engine, context);

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use rhai::{Dynamic, EvalAltResult, ParseError, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, ParseError, Position};
 use unicode_width::UnicodeWidthStr as _;
 
+use super::value::from_dynamic;
 use crate::capture::{CaptureError, FilterError, PipelineError};
 use crate::report::{Verdict, harmless};
 
@@ -19,6 +20,8 @@ pub enum ErrorKind {
     Input,
     /// Something that the script needs was not granted.
     Permission,
+    /// What the script says cannot be written.
+    Output,
     /// Something could not be observed.
     Observation,
     /// Somebody asked to stop.
@@ -34,6 +37,7 @@ impl ErrorKind {
             Self::Usage => "usage",
             Self::Input => "input",
             Self::Permission => "permission",
+            Self::Output => "output",
             Self::Observation => "observation",
             Self::Cancelled => "cancelled",
         }
@@ -43,7 +47,7 @@ impl ErrorKind {
     #[must_use]
     pub const fn verdict(self) -> Verdict {
         match self {
-            Self::Script | Self::Usage | Self::Input | Self::Permission => Verdict::Error,
+            Self::Script | Self::Usage | Self::Input | Self::Permission | Self::Output => Verdict::Error,
             Self::Observation | Self::Cancelled => Verdict::Inconclusive,
         }
     }
@@ -59,6 +63,17 @@ pub(crate) struct Thrown {
 impl std::fmt::Display for Thrown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+impl Thrown {
+    /// Lets scripts look at what they caught: `e.kind`, `e.message`, `e` as a text.
+    pub(crate) fn register(engine: &mut Engine) {
+        engine.register_type_with_name::<Self>("error");
+        engine.register_get("kind", |error: &mut Self| error.kind.name());
+        engine.register_get("message", |error: &mut Self| error.message.clone());
+        engine.register_fn("to_string", |error: &mut Self| error.message.clone());
+        engine.register_fn("to_debug", |error: &mut Self| error.message.clone());
     }
 }
 
@@ -164,7 +179,7 @@ fn describe(error: &EvalAltResult) -> (ErrorKind, String) {
     match error {
         EvalAltResult::ErrorRuntime(value, _) => match value.read_lock::<Thrown>() {
             Some(thrown) => (thrown.kind, thrown.message.clone()),
-            None => (ErrorKind::Script, value.to_string()),
+            None => (ErrorKind::Script, from_dynamic(value).to_string()),
         },
         EvalAltResult::ErrorTerminated(value, _) => match value.read_lock::<Thrown>() {
             Some(thrown) => (thrown.kind, thrown.message.clone()),

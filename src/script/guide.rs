@@ -65,8 +65,11 @@ pub fn topics() -> impl Iterator<Item = String> {
 /// `; did you mean …?`, or nothing.
 #[must_use]
 pub fn hint(name: &str) -> String {
-    let kinds = KINDS.iter().map(|kind| kind.name.as_ref());
-    suggestion(name, docs::entries().map(|entry| entry.name).chain(kinds))
+    let kinds = KINDS.iter().map(|kind| kind.name.to_string());
+    let of_kind = |kind: &Kind| kind.fields.iter().map(|f| format!("{}.{}", kind.name, f.name)).collect::<Vec<_>>();
+    let fields = KINDS.iter().flat_map(|kind| of_kind(kind));
+    let names: Vec<_> = docs::entries().map(|entry| entry.name.to_owned()).chain(kinds).chain(fields).collect();
+    suggestion(name, names.iter().map(String::as_str))
 }
 
 fn function(entry: &Entry, width: usize) -> String {
@@ -119,7 +122,7 @@ pub fn script(script: &Script) -> String {
 }
 
 /// Documentation as one line.
-fn one_line(doc: &str) -> String {
+pub(super) fn one_line(doc: &str) -> String {
     doc.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

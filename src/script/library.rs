@@ -46,11 +46,11 @@ impl std::fmt::Display for Origin {
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
     /// There is none with that name.
-    #[error("there is no script `{name}`{hint}; `netscript list` shows all of them")]
+    #[error("there is no script `{name}`{hint}")]
     NotFound {
         /// What was asked for.
         name: String,
-        /// ` (did you mean …?)` or nothing.
+        /// Which one was meant, or where to look.
         hint: String,
     },
     /// It cannot be read.
@@ -164,7 +164,10 @@ impl Library {
             Some((stock, source)) => Script::from(stock, (*source).to_owned(), Origin::Stock),
             None => {
                 let names: Vec<String> = self.list().into_iter().map(|listed| listed.name).collect();
-                let hint = suggestion(name, names.iter().map(String::as_str));
+                let hint = match suggestion(name, names.iter().map(String::as_str)) {
+                    hint if hint.is_empty() => "; `netscript list` shows all of them".to_owned(),
+                    hint => hint,
+                };
                 Err(LibraryError::NotFound { name: name.to_owned(), hint })
             }
         }

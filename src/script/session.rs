@@ -9,9 +9,10 @@ use std::thread;
 use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Map, Scope};
 
 use super::completion::{Variable, variables};
-use super::context::{Context, Ledger, Options, RunProgress};
+use super::context::{Context, Ledger, Options, RunProgress, Source};
 use super::error::{ErrorKind, Failure};
 use super::library::Script;
+use super::memory::Memory;
 use super::permission::Permission;
 use super::plan::Caller;
 use super::stream::Stream;
@@ -67,7 +68,7 @@ impl Builder {
     /// Reads packets from this capture file.
     #[must_use]
     pub fn read(mut self, path: impl Into<std::path::PathBuf>) -> Self {
-        self.options.source = Some(super::context::Source::File(path.into()));
+        self.options.source = Some(Source::File(path.into()));
         self
     }
 
@@ -225,6 +226,10 @@ impl Report {
 /// The variable that holds the value of the line before.
 pub const IT: &str = "it";
 
+fn ignore_broken_pipe(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
+}
+
 /// What lives on the engine's thread.
 struct Host {
     engine: Rc<Engine>,
@@ -236,6 +241,7 @@ struct Host {
 impl Host {
     fn new(builder: Builder, cancel: Cancel) -> Self {
         let context = Rc::new(Context {
+            memory: Memory::new(builder.options.memory),
             options: builder.options,
             cancel,
             out: RefCell::new(Box::new(Discard)),
@@ -247,6 +253,7 @@ impl Host {
             names_costly_fields: Cell::new(true),
             stdin_used: Cell::new(false),
             written: Cell::new(false),
+            unread: Cell::new(false),
         });
         let mut engine = engine::build(&context);
         for register in builder.functions {
@@ -269,6 +276,7 @@ impl Host {
         *self.context.out.borrow_mut() = out;
         self.context.reading.set(0);
         self.context.written.set(false);
+        self.context.unread.set(false);
         // A later line may look at what this one keeps.
         let costly = ["_body", "payload"].iter().any(|name| script.source.contains(name));
         self.context.names_costly_fields.set(line || costly);
@@ -286,6 +294,9 @@ impl Host {
                 Err(error) => failure = Some(Failure::evaluation(error, &script.name, &script.source)),
             },
         }
+        if failure.is_none() {
+            failure = self.write_evidence().err();
+        }
         let mut outcome = self.context.outcome();
         if let Some(failure) = &failure {
             outcome.verdict = match failure.kind.verdict() {
@@ -295,11 +306,34 @@ impl Host {
             };
             outcome.reasons.insert(0, failure.message.clone());
         }
+        if self.context.unread.get() {
+            // Nothing is wrong, and nobody is left to tell.
+            failure = None;
+        }
+        let finished = self.context.out.borrow_mut().finish(&outcome);
         // Output that nobody reads any more has no end to write.
-        let _ = self.context.out.borrow_mut().finish(&outcome);
+        if let Err(error) = finished.or_else(ignore_broken_pipe)
+            && failure.is_none()
+        {
+            let lost = Failure::new(ErrorKind::Output, format!("the output cannot be written: {error}"));
+            outcome.verdict = lost.kind.verdict();
+            outcome.reasons.insert(0, lost.message.clone());
+            failure = Some(lost);
+        }
         *self.context.out.borrow_mut() = Box::new(Discard);
         let ledger = self.context.ledger.take();
         Report { outcome, findings: ledger.findings, value, notes: ledger.notes, failure }
+    }
+
+    /// Writes the packets that show the findings.
+    fn write_evidence(&self) -> Result<(), Failure> {
+        let (Some(to), Some(Source::File(from))) = (&self.context.options.evidence, &self.context.options.source)
+        else {
+            return Ok(());
+        };
+        let selection = std::mem::take(&mut self.context.ledger.borrow_mut().evidence);
+        let copied = selection.copy(from, to, &self.context.options.limits, &self.context.cancel);
+        copied.map(drop).map_err(|error| Failure::new(ErrorKind::Input, error.to_string()))
     }
 
     /// Checks everything that can be checked before anything is opened.
@@ -311,6 +345,10 @@ impl Host {
                     format!("{} needs the permission `{need}`, which was not granted; add --allow {need}", script.name),
                 ));
             }
+        }
+        if self.context.options.evidence.is_some() && !matches!(self.context.options.source, Some(Source::File(_))) {
+            let message = "--evidence reads the capture a second time, so it needs a file: -r FILE";
+            return Err(Failure::new(ErrorKind::Usage, message));
         }
         let args = script.header.arguments(arguments);
         let args = args.map_err(|error| Failure::new(ErrorKind::Usage, error.message))?;

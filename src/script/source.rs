@@ -11,8 +11,9 @@ use super::context::{Context, RunProgress, Source};
 use super::error::{ErrorKind, thrown};
 use super::error::{capture_error, filter_error, pipeline_error};
 use super::plan::{Caller, Fields, Item};
-use crate::capture::{CaptureError, CaptureFile, FilterSet, PacketSource as _, Pipeline, Stage, Until, Writer};
-use crate::limits::Loss;
+use crate::capture::{
+    CaptureError, CaptureFile, FilterSet, PacketSource as _, Pipeline, PipelineError, Stage, Until, Writer,
+};
 use crate::record::{Kind, Row};
 
 /// A kind of row that a capture can give.
@@ -166,10 +167,9 @@ impl Capture {
         }
         while self.streams[index].rows.is_empty() {
             let State::Open(reading) = &mut self.state else { return Ok(()) };
-            let requested = context.cancel.is_requested();
             let pipeline = &mut reading.pipeline;
-            let more = if requested { pipeline.stop().map(|()| false) } else { pipeline.advance() };
-            let more = more.map_err(|error| pipeline_error(&error))?;
+            let stopped = if context.cancel.is_requested() { pipeline.stop() } else { Ok(()) };
+            let more = stopped.and_then(|()| pipeline.advance()).map_err(|error| explain(&error, context))?;
             reading.count(context);
             for (stage, noun) in reading.nouns.iter().enumerate() {
                 let mut readers = self.streams.iter_mut().enumerate().filter(|(_, stream)| {
@@ -185,34 +185,27 @@ impl Capture {
                 }
             }
             if !more {
-                if requested {
+                // A source that was waiting for packets ends by itself then.
+                if context.cancel.is_requested() {
                     interrupted(reading.pipeline.received(), context);
                 }
-                self.end(context);
+                self.end(context)?;
             }
         }
         Ok(())
     }
 
     /// Closes the source and notes what it could not see.
-    fn end(&mut self, context: &Context) {
-        if let State::Open(mut reading) = std::mem::replace(&mut self.state, State::Ended) {
-            reading.count(context);
-            let mut ledger = context.ledger.borrow_mut();
-            ledger.loss += &reading.pipeline.loss();
-            match reading.pipeline.take_error() {
-                // The request came while the source waited for packets.
-                Some(CaptureError::Cancelled { .. }) => {
-                    drop(ledger);
-                    interrupted(reading.pipeline.received(), context);
-                }
-                Some(error) => {
-                    ledger.loss.truncated_inputs += 1;
-                    ledger.notes.push(error.to_string());
-                }
-                None => {}
-            }
+    fn end(&mut self, context: &Context) -> Result<(), Box<EvalAltResult>> {
+        let State::Open(mut reading) = std::mem::replace(&mut self.state, State::Ended) else { return Ok(()) };
+        reading.count(context);
+        let mut ledger = context.ledger.borrow_mut();
+        ledger.loss += &reading.pipeline.loss();
+        if let Some(error) = reading.pipeline.take_error().filter(CaptureError::is_truncation) {
+            ledger.loss.truncated_inputs += 1;
+            ledger.notes.push(error.to_string());
         }
+        reading.pipeline.end_writing().map_err(|error| explain(&error, context))
     }
 }
 
@@ -231,10 +224,8 @@ impl Derived {
                     continue 'rows;
                 }
             }
-            if is_read || self.rows.len() < context.options.limits.rows {
+            if is_read || context.may_keep(self.rows.len()) {
                 self.rows.push_back(row);
-            } else {
-                context.ledger.borrow_mut().loss += &Loss { rows: 1, ..Loss::default() };
             }
         }
         Ok(())
@@ -309,13 +300,22 @@ impl Tap {
     }
 
     /// Closes the source before its end, if no other stream of the capture may want more of it.
-    pub(crate) fn close(&self, context: &Context) {
+    pub(crate) fn close(&self, context: &Context) -> Result<(), Box<EvalAltResult>> {
         let mut capture = self.capture.borrow_mut();
         let others = capture.streams.iter().enumerate();
         if others.filter(|(i, _)| *i != self.index).all(|(_, stream)| stream.alive.strong_count() == 0) {
-            capture.end(context);
+            capture.end(context)?;
         }
+        Ok(())
     }
+}
+
+/// What is wrong with a pipeline; nothing is where packets go into a pipe whose reader has seen enough of them.
+fn explain(error: &PipelineError, context: &Context) -> Box<EvalAltResult> {
+    if error.is_broken_pipe() {
+        context.leave();
+    }
+    pipeline_error(error)
 }
 
 /// A filter that holds where all of these hold.

@@ -11,7 +11,6 @@ use super::context::Context;
 use super::error::{ErrorKind, thrown};
 use super::plan::{Caller, Fields, Item, Step, encode, fields_read};
 use super::source::{Noun, Tap};
-use crate::limits::Loss;
 use crate::record::{Kind, Row};
 
 /// Rows that come one by one, once.
@@ -203,11 +202,7 @@ impl Run {
                     Running::Take(left) => *left -= 1,
                     Running::Distinct(key, seen) => {
                         encode(&key.values(&item, caller)?, &mut self.buffer);
-                        if seen.contains(&self.buffer[..]) {
-                            continue 'rows;
-                        }
-                        if seen.len() >= context.options.limits.rows {
-                            context.ledger.borrow_mut().loss += &Loss { rows: 1, ..Loss::default() };
+                        if seen.contains(&self.buffer[..]) || !context.may_keep(seen.len()) {
                             continue 'rows;
                         }
                         seen.insert(self.buffer.as_slice().into());
@@ -216,22 +211,24 @@ impl Run {
             }
             return Ok(Some(item));
         }
-        self.close(context);
+        self.close(context)?;
         Ok(None)
     }
 
     /// Reads no more.
-    pub(crate) fn close(&mut self, context: &Context) {
+    pub(crate) fn close(&mut self, context: &Context) -> Result<(), Box<EvalAltResult>> {
         if std::mem::replace(&mut self.ended, true) {
-            return;
+            return Ok(());
         }
-        if let RowSource::Capture(tap) = &self.source {
-            tap.close(context);
-        }
+        let closed = match &self.source {
+            RowSource::Capture(tap) => tap.close(context),
+            RowSource::Array(_) | RowSource::Rows(_) => Ok(()),
+        };
         if self.is_read() {
             // An interruption that came with the last rows asked for what has happened now.
             context.cancel.obeyed();
         }
+        closed
     }
 
     /// Calls `each` with every row until it says `false`.
@@ -244,8 +241,7 @@ impl Run {
         let _reading = self.reading(context);
         while let Some(item) = self.next(context, caller)? {
             if !each(item)? {
-                self.close(context);
-                break;
+                return self.close(context);
             }
         }
         Ok(())

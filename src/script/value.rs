@@ -134,7 +134,7 @@ fn field(row: &Row, name: &str) -> Result<Dynamic, Box<EvalAltResult>> {
     })
 }
 
-fn parse_duration(text: &str) -> Result<Duration, Box<EvalAltResult>> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, Box<EvalAltResult>> {
     text.parse().map_err(|error: crate::record::ParseDurationError| thrown(ErrorKind::Usage, error.to_string()))
 }
 

@@ -103,7 +103,7 @@ fn compare_with_capinfos(row: &HashMap<String, String>, outcome: &Outcome) {
         Some(link) => assert!(packets.iter().all(|packet| packet.link == link), "{name}"),
         None => assert!(packets.iter().any(|packet| packet.link != packets[0].link), "{name}"),
     }
-    if let Ok(snaplen) = row["snaplen"].parse() {
+    if let Ok(snaplen) = row["snaplen"].parse::<u32>() {
         assert_eq!(outcome.interfaces[0].snaplen, snaplen, "{name}");
     }
     for packet in packets {

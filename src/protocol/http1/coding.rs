@@ -24,7 +24,8 @@ pub(super) fn decode<'a>(
     whole: bool,
 ) -> (Option<Vec<u8>>, Flags) {
     let names = codings.flat_map(|value| value.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
-    let is_coding = |name: &&[u8]| !["", "identity", "chunked"].iter().any(|no| name.eq_ignore_ascii_case(no.as_bytes()));
+    let is_coding =
+        |name: &&[u8]| !["", "identity", "chunked"].iter().any(|no| name.eq_ignore_ascii_case(no.as_bytes()));
     let names: Vec<_> = names.filter(is_coding).take(CODINGS + 1).collect();
     if body.is_empty() || names.is_empty() {
         return (None, Flags::default());
@@ -186,7 +187,9 @@ mod tests {
     #[test]
     fn what_is_there_of_a_cut_body_is_decoded() {
         let noise: Vec<u8> = (0..20_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        for (body, coding) in [(gzip(&noise), "gzip"), (zlib(&noise), "deflate"), (deflate(&noise), "deflate"), (zstd(&noise), "zstd")] {
+        for (body, coding) in
+            [(gzip(&noise), "gzip"), (zlib(&noise), "deflate"), (deflate(&noise), "deflate"), (zstd(&noise), "zstd")]
+        {
             let cut = &body[..body.len() - 3];
             let (output, flags) = decode(cut, [coding.as_bytes()].into_iter(), 1 << 20, false);
             let output = output.unwrap_or_default();

@@ -5,8 +5,11 @@ use std::net::SocketAddr;
 use memchr::memchr;
 
 use super::HttpExchange;
-use super::session::{Beginning, Session};
+use super::pairing::Pairing;
+use super::reader::Beginning;
+use super::session::Session;
 use super::start_line::{Opening, RequestLine, Sends, opening, without_line_end};
+use super::turns::Past;
 use crate::flow::Side;
 use crate::limits::{Limits, Loss};
 use crate::record::Time;
@@ -26,6 +29,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Keep bodies; without it they are only measured.
     pub bodies: bool,
+    /// Credentials will be asked for: those that come again are recognised.
+    pub credentials: bool,
     /// Show credentials instead of masking them.
     pub show_secrets: bool,
 }
@@ -59,10 +64,7 @@ enum State {
     /// No message has begun.
     Unknown([Candidate; 2]),
     /// One has.
-    Http {
-        session: Box<Session>,
-        client: Side,
-    },
+    Http { session: Box<Session>, client: Side },
     /// None will begin any more.
     Done,
 }
@@ -94,12 +96,13 @@ impl Connection {
             State::Unknown(_) => self.recognise(context, from, bytes, time),
             State::Done => {}
         }
+        self.forget_if_done();
     }
 
     /// That many bytes of `from` are missing here.
-    pub fn gap(&mut self, context: &mut Context<'_>, from: Side, bytes: u64, _time: Time) {
+    pub fn gap(&mut self, context: &mut Context<'_>, from: Side, bytes: u64, time: Time) {
         match &mut self.state {
-            State::Http { session, client } => session.gap(context, sends(from, *client), bytes),
+            State::Http { session, client } => session.gap(context, sends(from, *client), bytes, time),
             State::Unknown(candidates) => {
                 let candidate = &mut candidates[from.index()];
                 candidate.skip();
@@ -121,6 +124,16 @@ impl Connection {
             }
             State::Done => {}
         }
+        self.forget_if_done();
+    }
+
+    /// Nothing is kept of a connection that gives nothing more: it may stay in the flow table for long.
+    fn forget_if_done(&mut self) {
+        if let State::Http { session, .. } = &self.state
+            && session.is_done()
+        {
+            self.state = State::Done;
+        }
     }
 
     /// The conversation left the table: emits what is still waiting, as incomplete.
@@ -140,34 +153,32 @@ impl Connection {
     /// Whether this will give no exchange any more, whatever comes: not HTTP, a tunnel, HTTP/2.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        match &self.state {
-            State::Unknown(_) => false,
-            State::Http { session, .. } => session.is_done(),
-            State::Done => true,
-        }
+        matches!(self.state, State::Done)
     }
 
     /// Looks for the first start line.
     fn recognise(&mut self, context: &mut Context<'_>, from: Side, bytes: &[u8], time: Time) {
         let State::Unknown(candidates) = &mut self.state else { return };
         let candidate = &mut candidates[from.index()];
-        let in_sync = candidate.is_in_sync(self.from_start);
-        if !in_sync && first_message(bytes, false).0 == Opening::Yes {
+        let in_sync = candidate.beginning(self.from_start).in_sync;
+        let mut found = first_message(bytes, in_sync);
+        if found.0 == Opening::Yes && !in_sync {
             // What looked like the beginning of a start line was not; this one is.
             candidate.skip();
         }
         let before = candidate.bytes.len();
         let seen = if before > 0 {
             candidate.bytes.extend_from_slice(bytes);
+            found = first_message(&candidate.bytes, in_sync);
             &candidate.bytes
         } else {
             candidate.time = time;
             bytes
         };
-        match first_message(seen, in_sync) {
-            (Opening::Yes, found) => {
+        match found {
+            (Opening::Yes, what) => {
                 candidate.bytes.truncate(before);
-                let client = if found == Sends::Requests { from } else { from.other() };
+                let client = if what == Sends::Requests { from } else { from.other() };
                 self.begin(context, client);
                 self.data(context, from, bytes, time);
             }
@@ -192,12 +203,16 @@ impl Connection {
     fn begin(&mut self, context: &mut Context<'_>, client: Side) {
         let State::Unknown(candidates) = &mut self.state else { return };
         let candidates = std::mem::take(candidates);
-        let beginning = Beginning {
-            requests_in_sync: candidates[client.index()].is_in_sync(self.from_start),
-            responses_in_sync: candidates[client.other().index()].is_in_sync(self.from_start),
+        let [sent, answered] = [&candidates[client.index()], &candidates[client.other().index()]];
+        let [requests, responses] = [sent, answered].map(|side| side.beginning(self.from_start));
+        let past = match () {
+            () if requests.in_sync && responses.in_sync => Past::Empty,
+            // What was no message may be another protocol that the server answered in its words.
+            () if sent.torn || sent.skipped > 0 && answered.skipped == 0 => Past::Owed,
+            () => Past::Unknown,
         };
-        let (client_address, server_address) = (self.ends[client.index()], self.ends[client.other().index()]);
-        let mut session = Box::new(Session::new(client_address, server_address, beginning));
+        let pairing = Pairing::new(self.ends[client.index()], self.ends[client.other().index()], past);
+        let mut session = Box::new(Session::new(pairing, requests, responses));
         for (side, candidate) in [Side::Originator, Side::Responder].into_iter().zip(candidates) {
             context.loss.http_skipped_bytes += candidate.skipped;
             session.data(context, sends(side, client), &candidate.bytes, candidate.time);
@@ -210,9 +225,10 @@ impl Connection {
 }
 
 impl Candidate {
-    /// Whether the next byte is the first of a message, if this is HTTP.
-    fn is_in_sync(&self, from_start: bool) -> bool {
-        from_start && self.skipped == 0 && !self.torn
+    /// What is known of the first byte of it, if this is HTTP.
+    fn beginning(&self, from_start: bool) -> Beginning {
+        let passed_over = self.skipped > 0 || self.torn;
+        Beginning { in_sync: from_start && !passed_over, passed_over }
     }
 
     /// Its bytes are no beginning of a message.

@@ -1,10 +1,12 @@
 //! The credential that a request carries.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
 use super::head::Head;
@@ -14,10 +16,8 @@ use crate::record::Time;
 use crate::record::secret::{is_secret_header, mask_secret};
 
 /// Base64 as RFC 4648 has it, with or without padding.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    NO_PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&base64::alphabet::STANDARD, NO_PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
 /// Parameters of a query that carry a credential. Of the first of them RFC 6750, section 2.3, says that it is a bearer
 /// token.
@@ -79,6 +79,33 @@ impl Credential {
     }
 }
 
+/// Credentials that were found before, by the Authorization field that holds them: clients send the same ones again and
+/// again.
+#[derive(Debug, Default)]
+pub(super) struct Credentials(HashMap<Box<[u8]>, Arc<Credential>>);
+
+impl Credentials {
+    /// How many are remembered.
+    const MOST: usize = 4096;
+
+    /// As [`Credential::of`].
+    pub(super) fn of(&mut self, head: &Head, status: Option<u16>, show_secrets: bool) -> Option<Arc<Credential>> {
+        let find = || Credential::of(head, status, show_secrets).map(Arc::new);
+        let Some(value) = head.field("authorization").filter(|_| status != Some(407)) else { return find() };
+        if let Some(known) = self.0.get(value.as_ref()) {
+            return Some(known.clone());
+        }
+        // Without a credential in that field another one may be found, which is not this field's.
+        let found = Finder { head, show_secrets }.authorization("authorization").map(Arc::new);
+        let Some(found) = found else { return find() };
+        if self.0.len() == Self::MOST {
+            self.0.clear();
+        }
+        self.0.insert(value.into_owned().into_boxed_slice(), found.clone());
+        Some(found)
+    }
+}
+
 /// Looks for credentials in a head.
 struct Finder<'a> {
     head: &'a Head,
@@ -100,7 +127,8 @@ impl Finder<'_> {
             _ => (None, value),
         };
         let Some(sent_scheme) = sent_scheme else {
-            return self.token(without_scheme, "", secret, location);
+            let is_scheme = TOKEN_SCHEMES.iter().any(|scheme| secret.eq_ignore_ascii_case(scheme.as_bytes()));
+            return if is_scheme { None } else { self.token(without_scheme, "", secret, location) };
         };
         let scheme = sent_scheme.to_ascii_lowercase();
         let prefix = format!("{sent_scheme} ");
@@ -115,13 +143,14 @@ impl Finder<'_> {
         }
         .unwrap_or((Cow::Borrowed(secret), None));
         let masked = if self.show_secrets { lossy(secret) } else { mask_secret("") };
-        self.credential(&scheme, &identity, format!("{prefix}{masked}"), location).map(|found| Credential { subject, ..found })
+        self.credential(&scheme, &identity, format!("{prefix}{masked}"), location)
+            .map(|found| Credential { subject, ..found })
     }
 
     /// A field that is made for a key or a token.
     fn key_field(&self) -> Option<Credential> {
         self.head.fields().find_map(|field| {
-            let name = String::from_utf8_lossy(field.name);
+            let name = String::from_utf8_lossy(field.name());
             let other = ["authorization", "proxy-authorization", "cookie", "cookie2"];
             let is_other = other.iter().any(|other| name.eq_ignore_ascii_case(other)) || is_forgery_token(&name);
             if is_other || !is_secret_header(&name) {
@@ -164,8 +193,7 @@ impl Finder<'_> {
         let shown = lossy(secret);
         let masked = format!("{prefix}{}", if self.show_secrets { shown } else { mask_secret(&shown) });
         let Claims { issuer, subject, expires } = Claims::of(secret).unwrap_or_default();
-        self.credential(scheme, secret, masked, location)
-            .map(|found| Credential { issuer, subject, expires, ..found })
+        self.credential(scheme, secret, masked, location).map(|found| Credential { issuer, subject, expires, ..found })
     }
 
     fn credential(&self, scheme: &str, secret: &[u8], masked: String, location: String) -> Option<Credential> {

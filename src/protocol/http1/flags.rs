@@ -65,6 +65,9 @@ flags! {
     RESPONSE_LOST = "response-lost";
     /// Which response belongs to which request cannot be told, so they stand apart.
     PAIRING_UNCERTAIN = "pairing-uncertain";
+    /// Messages before this exchange were not captured, and the client was not seen waiting for a response yet: that this
+    /// response answers this request is likely, and not certain.
+    PAIRING_ASSUMED = "pairing-assumed";
     /// More requests waited for a response than `Limits::http_pending`, so this one is told without.
     PENDING_LIMIT = "pending-limit";
 }

@@ -106,7 +106,10 @@ mod tests {
         for (fields, expected) in [
             ("X-Forwarded-For: 192.0.2.1, 198.51.100.2", &["192.0.2.1", "198.51.100.2"][..]),
             ("X-Forwarded-For: 192.0.2.1\r\nx-forwarded-for: ,198.51.100.2:99,", &["192.0.2.1", "198.51.100.2"]),
-            ("X-Forwarded-For: 2001:db8::1, [2001:db8::2], [2001:db8::3]:80", &["2001:db8::1", "2001:db8::2", "2001:db8::3"]),
+            (
+                "X-Forwarded-For: 2001:db8::1, [2001:db8::2], [2001:db8::3]:80",
+                &["2001:db8::1", "2001:db8::2", "2001:db8::3"],
+            ),
             ("X-Forwarded-For: unknown, 10.0.0.1", &["'unknown'", "10.0.0.1"]),
             ("Forwarded: for=192.0.2.60;proto=http;by=203.0.113.43", &["192.0.2.60"]),
             ("Forwarded: For=\"[2001:db8:cafe::17]:4711\", for=_hidden;by=x", &["2001:db8:cafe::17", "'_hidden'"]),

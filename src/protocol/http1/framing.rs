@@ -14,8 +14,8 @@ pub(super) struct Framing {
     pub(super) version_1_0: bool,
     /// The method of a request.
     pub(super) method: Method,
-    /// Whether the client waits for a 100 before it sends the body.
-    pub(super) expects_continue: bool,
+    /// Whether the body may have codings to undo.
+    pub(super) coded: bool,
     /// Whether there is a Transfer-Encoding other than `identity`, and what is last in it.
     coding: Option<Coding>,
     /// What Content-Length says.
@@ -62,18 +62,14 @@ impl Framing {
         // Most fields are told apart by their first letter.
         match line.first().map(u8::to_ascii_lowercase) {
             Some(b'c') => {
-                if let Some(value) = value(line, b"content-length") {
-                    self.content_length(value);
+                if let Some(length) = value(line, b"content-length") {
+                    self.content_length(length);
                 }
+                self.coded |= value(line, b"content-encoding").is_some();
             }
             Some(b't') => {
-                if let Some(value) = value(line, b"transfer-encoding") {
-                    self.transfer_encoding(value);
-                }
-            }
-            Some(b'e') => {
-                if let Some(value) = value(line, b"expect") {
-                    self.expects_continue = value.trim_ascii().eq_ignore_ascii_case(b"100-continue");
+                if let Some(codings) = value(line, b"transfer-encoding") {
+                    self.transfer_encoding(codings);
                 }
             }
             _ => {}
@@ -103,6 +99,7 @@ impl Framing {
             if self.coding == Some(Coding::Chunked) {
                 self.flags |= Flags::BAD_TRANSFER_ENCODING;
             }
+            self.coded = true;
             let chunked = coding.eq_ignore_ascii_case(b"chunked");
             self.coding = Some(if chunked { Coding::Chunked } else { Coding::Other });
         }

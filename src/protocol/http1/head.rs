@@ -51,7 +51,7 @@ impl Head {
 
     /// The values of all fields with that name, in any case.
     pub(super) fn fields_named(&self, name: &str) -> impl Iterator<Item = Cow<'_, [u8]>> {
-        self.fields().filter(move |field| field.name.eq_ignore_ascii_case(name.as_bytes())).map(|field| field.value)
+        self.fields().filter(move |field| field.name().eq_ignore_ascii_case(name.as_bytes())).map(|field| field.value)
     }
 }
 
@@ -62,12 +62,22 @@ pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 /// A header or trailer field.
 #[derive(Debug)]
 pub(super) struct Field<'a> {
-    /// Its name as sent, without blanks before the colon; empty where a line has no colon.
-    pub(super) name: &'a [u8],
+    /// All before the colon; empty where a line has none.
+    before_colon: &'a [u8],
     /// Its value without blanks around it, folded lines joined by a blank.
     pub(super) value: Cow<'a, [u8]>,
+}
+
+impl<'a> Field<'a> {
+    /// Its name as sent, without blanks before the colon; empty where a line has no colon.
+    pub(super) fn name(&self) -> &'a [u8] {
+        self.before_colon.trim_ascii()
+    }
+
     /// Whether the line is as RFC 9112, section 5, has it.
-    pub(super) well_formed: bool,
+    pub(super) fn is_well_formed(&self) -> bool {
+        is_token(self.before_colon)
+    }
 }
 
 impl<'a> Iterator for Fields<'a> {
@@ -89,7 +99,7 @@ impl<'a> Iterator for Fields<'a> {
         }
         let colon = memchr(b':', line);
         let (name, value) = colon.map_or((&line[..0], line), |colon| (&line[..colon], &line[colon + 1..]));
-        Some(Field { name: name.trim_ascii(), value: unfolded(value), well_formed: is_token(name) })
+        Some(Field { before_colon: name, value: unfolded(value) })
     }
 }
 
@@ -109,7 +119,9 @@ mod tests {
 
     fn shown(fields: &str) -> Vec<(String, String, bool)> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        Fields(fields.as_bytes()).map(|field| (text(field.name), text(&field.value), field.well_formed)).collect()
+        Fields(fields.as_bytes())
+            .map(|field| (text(field.name()), text(&field.value), field.is_well_formed()))
+            .collect()
     }
 
     #[test]

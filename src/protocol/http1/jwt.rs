@@ -8,10 +8,8 @@ use serde_json::{Map, Value};
 use crate::record::Time;
 
 /// Base64 as RFC 7515 has it; padding is passed over where somebody left it.
-const BASE64URL: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::URL_SAFE,
-    NO_PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+const BASE64URL: GeneralPurpose =
+    GeneralPurpose::new(&base64::alphabet::URL_SAFE, NO_PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
 /// The claims that tell whose token it is.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -58,7 +56,10 @@ fn text(value: &Value) -> Option<String> {
 fn time(value: &Value) -> Option<Time> {
     let nanos = match value.as_i64() {
         Some(seconds) => seconds.saturating_mul(1_000_000_000),
-        #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, which is what a time in 300 years should do")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "`as` saturates, which is what a time in 300 years should do"
+        )]
         None => (value.as_f64()? * 1e9) as i64,
     };
     Some(Time::from_nanos(nanos))

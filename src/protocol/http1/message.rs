@@ -22,8 +22,6 @@ pub(super) struct Message {
     pub(super) status: u16,
     /// The method of a request.
     pub(super) method: Method,
-    /// Whether it is a request that waits for a 100 before its body is sent.
-    pub(super) expects_continue: bool,
     /// How many bytes of the body were seen, without chunk headers, as sent.
     pub(super) body_seen: u64,
     /// The body, if it was asked for: decoded when the message is over.
@@ -36,6 +34,8 @@ pub(super) struct Message {
     pub(super) over: bool,
     /// Whether the bytes of the body that come next follow those that are kept.
     keeps: bool,
+    /// Whether the body may have codings to undo.
+    coded: bool,
 }
 
 impl Message {
@@ -49,13 +49,13 @@ impl Message {
             head,
             status: framing.status,
             method: framing.method,
-            expects_continue: framing.expects_continue,
             body_seen: 0,
             body: context.settings.bodies.then(Vec::new),
             trailers: Vec::new(),
             flags: framing.findings() | resynchronised,
             over: false,
             keeps: true,
+            coded: framing.coded,
         }
     }
 
@@ -92,16 +92,16 @@ impl Message {
     pub(super) fn finish(&mut self, context: &mut Context<'_>, end: Option<Time>) {
         self.over = true;
         self.end = end;
-        let Some(body) = self.body.as_mut().filter(|body| !body.is_empty()) else { return };
+        let Some(body) = self.body.as_mut().filter(|_| self.coded) else { return };
         let codings = ["content-encoding", "transfer-encoding"].map(|name| self.head.fields_named(name));
         let codings: Vec<_> = codings.into_iter().flatten().collect();
         let limit = context.settings.limits.http_decoded_bytes;
         let (decoded, flags) =
             coding::decode(body, codings.iter().map(AsRef::as_ref), limit, self.keeps && end.is_some());
-        if let Some(decoded) = decoded {
+        if let Some(mut decoded) = decoded {
+            decoded.shrink_to_fit();
             *body = decoded;
         }
-        body.shrink_to_fit();
         if flags.has(Flags::DECODED_LIMIT) {
             self.cut(context, Flags::DECODED_LIMIT);
         }

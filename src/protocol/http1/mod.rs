@@ -23,6 +23,7 @@ mod start_line;
 mod target;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use analyzer::Exchanges;
 pub use connection::{Connection, Context, Settings};

@@ -2,9 +2,10 @@
 //!
 //! While everything was seen since the handshake, counting tells: the first response answers the first request, and so
 //! on, whatever the order in which the capture delivers them. Once a request or a response may have been missed,
-//! counting could accuse the wrong one. From then on a response is paired only if the client waits its turn, as clients
-//! do that never pipeline: it answers the one request that was sent since the response before. Where that is not
-//! certain, request and response stand apart and say so.
+//! counting could accuse the wrong one. From then on a response is paired only by turns: the client sent one request
+//! after all that was seen or missed of the server before, and this is the next response. That is right for clients
+//! that wait for each response, as nearly all do. After a request was missed, the client has to be seen waiting first;
+//! where a capture merely begins late, it is assumed to, and the exchange says so. Everything else stands apart.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use super::flags::Flags;
 use super::framing::Method;
 use super::message::{Message, held_limit};
 use super::start_line::Sends;
+use super::turns::{Past, Turns, Verdict};
 use crate::record::Time;
 
 /// Responses that wait for their request because the capture delivered them first. Where there are more, the requests
@@ -37,19 +39,13 @@ pub(super) struct Pairing {
     requested: usize,
     answered: usize,
     /// The response that is being read, if it stands without a request for good.
-    alone: Option<HttpExchange>,
+    alone: Option<Box<HttpExchange>>,
     /// Interim responses before the next final one.
     interim: Vec<u16>,
     counting: Counting,
-    habit: Habit,
-    /// Whether a request was missed that no response was seen for.
-    owed: bool,
-    /// Whether a response may have been missed since the last one that was seen.
-    response_missed: bool,
+    turns: Turns,
     /// Requests that were told without a response because too many waited: their responses come first.
     abandoned: usize,
-    /// When the last response ended.
-    last_response: Option<Time>,
     /// Bytes that exchanges in the queue hold.
     held: usize,
     /// Whether this side sends nothing more.
@@ -66,17 +62,9 @@ enum Counting {
     First(usize),
 }
 
-/// Whether the client waits for a response before it sends the next request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Habit {
-    Unknown,
-    Waits,
-    Pipelines,
-}
-
 impl Pairing {
-    /// A connection between these; `from_start` if no request can have been missed so far.
-    pub(super) fn new(client: SocketAddr, server: SocketAddr, from_start: bool) -> Self {
+    /// A connection between these of which that is known.
+    pub(super) fn new(client: SocketAddr, server: SocketAddr, past: Past) -> Self {
         Self {
             client,
             server,
@@ -85,12 +73,9 @@ impl Pairing {
             answered: 0,
             alone: None,
             interim: Vec::new(),
-            counting: if from_start { Counting::All } else { Counting::First(0) },
-            habit: Habit::Unknown,
-            owed: false,
-            response_missed: false,
+            counting: if past == Past::Empty { Counting::All } else { Counting::First(0) },
+            turns: Turns::new(past),
             abandoned: 0,
-            last_response: None,
             held: 0,
             requests_over: false,
             responses_over: false,
@@ -117,6 +102,9 @@ impl Pairing {
     /// The head of a request has come.
     pub(super) fn begin_request(&mut self, context: &mut Context<'_>, request: Message) {
         let time = request.time;
+        let idle = self.answered == self.requested && self.open(Sends::Responses).is_none();
+        let counted = self.counting == Counting::All;
+        let in_turn = self.turns.request(time, idle, counted);
         if self.answered > self.requested {
             let exchange = &mut self.queue[self.requested];
             exchange.time = time;
@@ -124,17 +112,14 @@ impl Pairing {
             self.requested += 1;
             return;
         }
-        let is_answered = self.answered == self.requested && self.open(Sends::Responses).is_none();
-        let after_last = self.last_response.map(|last| time >= last);
-        if self.habit == Habit::Unknown && is_answered && after_last == Some(true) {
-            self.habit = Habit::Waits;
-        }
         let mut exchange = self.exchange(context, time);
         exchange.request = Some(request);
-        // Its response may be one of those that came before it.
-        let out_of_turn = self.habit == Habit::Pipelines || after_last == Some(false);
-        if self.counting != Counting::All && out_of_turn {
+        if !counted && !in_turn {
             exchange.flags |= Flags::PAIRING_UNCERTAIN;
+        }
+        if self.queue.capacity() == 0 {
+            // Most connections have one exchange at a time, and many of them are open.
+            self.queue.reserve_exact(1);
         }
         self.queue.push_back(exchange);
         self.requested += 1;
@@ -160,59 +145,46 @@ impl Pairing {
                     None
                 }
             }
-            Counting::First(0) => self.take_turns(context, time),
-            Counting::First(sure) => {
+            Counting::First(sure @ 1..) if self.answered < self.requested => {
                 self.counting = Counting::First(sure - 1);
                 None
             }
+            Counting::First(_) => self.take_turns(context, time),
         };
-        self.response_missed = false;
         if let Some(flags) = flags {
             let mut alone = self.exchange(context, time);
             alone.flags = flags;
-            self.alone = Some(alone);
+            self.alone = Some(Box::new(alone));
             return Method::Other;
         }
         self.answered += 1;
-        if self.next_unanswered().is_some_and(|next| next <= time) {
-            self.habit = Habit::Pipelines;
-        }
-        self.queue[self.answered - 1].request.as_ref().map_or(Method::Other, |request| request.method)
+        self.turns.compare(time, self.next_unanswered());
+        let answers = self.queue.get(self.answered - 1).and_then(|exchange| exchange.request.as_ref());
+        answers.map_or(Method::Other, |request| request.method)
     }
 
     /// Places a response without counting: with the one request whose turn it is, or alone with those flags.
     fn take_turns(&mut self, context: &mut Context<'_>, time: Time) -> Option<Flags> {
         let waits = |exchange: &HttpExchange| !exchange.flags.has_any(APART);
         let last = (self.answered..self.requested).rfind(|&i| waits(&self.queue[i]) && self.queue[i].time <= time);
-        let candidates: Vec<_> = (self.answered..last.map_or(0, |last| last + 1)).filter(|&i| waits(&self.queue[i])).collect();
-        if candidates.len() > 1 && !self.response_missed {
-            self.habit = Habit::Pipelines;
-        }
-        let in_turn = match candidates.len() {
-            0 => false,
-            1 => true,
-            // All but the last were answered by what was missed, if the client always waits.
-            _ => self.habit == Habit::Waits,
+        let sent = self.answered..last.map_or(self.answered, |last| last + 1);
+        let waiting = self.queue.range(sent.clone()).filter(|exchange| waits(exchange)).count();
+        let (flags, alone) = match self.turns.response(waiting) {
+            Verdict::ToRequest(flags) => (flags, None),
+            Verdict::Alone(flags) => (Flags::PAIRING_UNCERTAIN, Some(flags)),
         };
-        let owed = std::mem::take(&mut self.owed);
-        let pairs = in_turn && !owed && self.habit != Habit::Pipelines;
-        let passed = if pairs { &candidates[..candidates.len() - 1] } else { &candidates };
-        for &i in passed {
-            self.queue[i].flags |= if pairs { Flags::RESPONSE_LOST } else { Flags::PAIRING_UNCERTAIN };
+        for exchange in self.queue.range_mut(sent) {
+            exchange.flags |= flags;
         }
-        self.let_go(context);
-        match pairs {
-            true => None,
-            false if owed || self.habit == Habit::Pipelines || !candidates.is_empty() => Some(Flags::PAIRING_UNCERTAIN),
-            false => Some(Flags::default()),
-        }
+        self.let_go(context, self.answered);
+        alone
     }
 
     /// The head of the response that was just placed.
     pub(super) fn begin_response(&mut self, response: Message) {
         let interim = std::mem::take(&mut self.interim);
         let exchange = match &mut self.alone {
-            Some(alone) => alone,
+            Some(alone) => alone.as_mut(),
             None => match self.queue.get_mut(self.answered.wrapping_sub(1)) {
                 Some(exchange) => exchange,
                 None => return,
@@ -237,15 +209,12 @@ impl Pairing {
         match sends {
             Sends::Requests => {
                 self.held += held;
-                self.let_go(context);
+                self.let_go(context, self.requested - 1);
             }
             Sends::Responses => {
-                self.last_response = self.last_response.max(Some(time));
-                if self.next_unanswered().is_some_and(|next| next <= time) {
-                    self.habit = Habit::Pipelines;
-                }
+                self.turns.response_seen(time, self.next_unanswered());
                 match self.alone.take() {
-                    Some(alone) => context.exchanges.push(alone),
+                    Some(alone) => context.exchanges.push(*alone),
                     None => self.held += held,
                 }
             }
@@ -260,33 +229,25 @@ impl Pairing {
     /// Requests may have been missed here; `surely` if at least one was.
     pub(super) fn requests_lost(&mut self, context: &mut Context<'_>, surely: bool) {
         let answered = self.emit_early(context, Flags::PAIRING_UNCERTAIN);
+        self.turns.requests_missed(surely && !answered);
         if self.counting == Counting::All {
             self.counting = Counting::First(self.requested - self.answered);
         }
-        self.owed |= surely && !answered;
     }
 
     /// Responses may have been missed here; `surely` if at least one was, or its beginning.
-    pub(super) fn responses_lost(&mut self, context: &mut Context<'_>, surely: bool) {
+    pub(super) fn responses_lost(&mut self, context: &mut Context<'_>, surely: bool, time: Time) {
         self.settle_interim();
-        self.response_missed = true;
         self.counting = Counting::First(0);
         self.abandoned = 0;
-        let waiting = self.requested.saturating_sub(self.answered);
-        if !surely {
-            return;
+        let waiting = self.answered..self.requested.max(self.answered);
+        self.turns.responses_missed(time, waiting.len(), surely);
+        // What comes next may be the response to a request that is missing too.
+        let flag = if surely && waiting.len() == 1 { Flags::RESPONSE_LOST } else { Flags::PAIRING_UNCERTAIN };
+        for exchange in self.queue.range_mut(waiting) {
+            exchange.flags |= flag;
         }
-        if waiting == 0 {
-            self.owed = false;
-        }
-        // With a single request waiting it was its response, unless only the leave to send the body was missed.
-        if waiting == 1
-            && let Some(exchange) = self.queue.get_mut(self.answered)
-            && !exchange.request.as_ref().is_some_and(|request| request.expects_continue)
-        {
-            exchange.flags |= Flags::RESPONSE_LOST;
-            self.let_go(context);
-        }
+        self.let_go(context, self.answered);
     }
 
     /// The client sends nothing more.
@@ -342,9 +303,8 @@ impl Pairing {
         }
     }
 
-    /// Emits requests that will not be paired, as far as they are over.
-    fn let_go(&mut self, context: &mut Context<'_>) {
-        let mut i = self.answered;
+    /// Emits requests from that place on which will not be paired, as far as they are over.
+    fn let_go(&mut self, context: &mut Context<'_>, mut i: usize) {
         while i < self.requested {
             let exchange = &self.queue[i];
             if exchange.flags.has_any(APART) && exchange.request.as_ref().is_some_and(|request| request.over) {
@@ -376,7 +336,7 @@ impl Pairing {
             if self.queue[self.requested].response.as_ref().is_some_and(|response| response.over) {
                 self.emit(context, self.requested);
             } else {
-                self.alone = self.queue.remove(self.requested);
+                self.alone = self.queue.remove(self.requested).map(Box::new);
             }
         }
         any
@@ -410,7 +370,7 @@ impl Pairing {
         if let Some(exchange) = self.queue.remove(index) {
             let over = |message: &&Message| message.over;
             let messages = exchange.request.iter().chain(&exchange.response);
-            self.held -= messages.filter(over).map(Message::held).sum::<usize>();
+            self.held = self.held.saturating_sub(messages.filter(over).map(Message::held).sum());
             context.exchanges.push(exchange);
         }
     }

@@ -22,6 +22,15 @@ pub(super) struct Reader {
     passed_over: bool,
 }
 
+/// What is known of the first byte that a reader is given.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beginning {
+    /// Whether a message begins with it for certain.
+    pub(super) in_sync: bool,
+    /// Whether there were bytes or a gap before it.
+    pub(super) passed_over: bool,
+}
+
 #[derive(Debug)]
 enum State {
     /// A message begins here, or is in its head. In sync it is certain that one does; otherwise it looks like it.
@@ -126,10 +135,11 @@ pub(super) enum Missing {
 }
 
 impl Reader {
-    /// A reader of one side; `in_sync` if a message begins with the first byte.
-    pub(super) fn new(sends: Sends, in_sync: bool) -> Self {
+    /// A reader of one side.
+    pub(super) fn new(sends: Sends, beginning: Beginning) -> Self {
+        let Beginning { in_sync, passed_over } = beginning;
         let state = if in_sync { State::Head { in_sync } } else { State::Lost };
-        Self { sends, state, buffer: Vec::new(), scan: Scan::default(), started: Time::default(), passed_over: false }
+        Self { sends, state, buffer: Vec::new(), scan: Scan::default(), started: Time::default(), passed_over }
     }
 
     /// The next part of what the side sends, taken off the segment; none if more bytes are needed.
@@ -169,7 +179,7 @@ impl Reader {
                 State::Lost => {
                     if !self.buffer.is_empty() {
                         let skipped = self.buffer.len();
-                        self.buffer.clear();
+                        self.buffer = Vec::new();
                         return Some(Part::Skipped(skipped));
                     }
                     if segment.rest.is_empty() {
@@ -214,7 +224,7 @@ impl Reader {
             Progress::Complete(end) => {
                 let start = self.start(&head[..end]);
                 segment.take(end.saturating_sub(before));
-                self.buffer.clear();
+                self.buffer = Vec::new();
                 self.scan = Scan::default();
                 self.passed_over = false;
                 Step::Part(Part::Head(start))
@@ -228,7 +238,7 @@ impl Reader {
             }
             Progress::Incomplete if self.scan.fields().is_some() => {
                 let start = self.start(&head[..self.scan.whole_lines()]);
-                self.buffer.clear();
+                self.buffer = Vec::new();
                 self.lose();
                 segment.take(new.len());
                 Step::Part(Part::CutHead(start))

@@ -1,13 +1,11 @@
 //! A connection that speaks HTTP/1.x: what its two sides send, put together.
 
-use std::net::SocketAddr;
-
 use super::connection::Context;
 use super::flags::Flags;
 use super::framing::{BodyLength, Method};
 use super::message::Message;
 use super::pairing::Pairing;
-use super::reader::{Missing, Part, Reader, Segment, Start};
+use super::reader::{Beginning, Missing, Part, Reader, Segment, Start};
 use super::start_line::{Opening, Sends, opening};
 use crate::record::Time;
 
@@ -21,17 +19,10 @@ pub(super) struct Session {
     undecided: Option<Undecided>,
     requests_ended: bool,
     responses_ended: bool,
+    /// When the last thing happened.
+    now: Time,
     /// Whether nothing more comes of it.
     done: bool,
-}
-
-/// What is known of the bytes up to the first start line.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Beginning {
-    /// Whether the first byte that is given of the client's side is the first that it sent.
-    pub(super) requests_in_sync: bool,
-    /// The same of the server's side.
-    pub(super) responses_in_sync: bool,
 }
 
 #[derive(Debug)]
@@ -43,28 +34,31 @@ struct Undecided {
 }
 
 impl Session {
-    pub(super) fn new(client: SocketAddr, server: SocketAddr, beginning: Beginning) -> Self {
-        let Beginning { requests_in_sync, responses_in_sync } = beginning;
+    /// A connection of which that is known before the first bytes that it is given.
+    pub(super) fn new(pairing: Pairing, requests: Beginning, responses: Beginning) -> Self {
         Self {
-            requests: Reader::new(Sends::Requests, requests_in_sync),
-            responses: Reader::new(Sends::Responses, responses_in_sync),
-            pairing: Pairing::new(client, server, requests_in_sync && responses_in_sync),
+            requests: Reader::new(Sends::Requests, requests),
+            responses: Reader::new(Sends::Responses, responses),
+            pairing,
             undecided: None,
             requests_ended: false,
             responses_ended: false,
+            now: Time::MIN,
             done: false,
         }
     }
 
+    /// Whether nothing more comes of it.
     pub(super) fn is_done(&self) -> bool {
         self.done
     }
 
     /// The next bytes of a side.
     pub(super) fn data(&mut self, context: &mut Context<'_>, sends: Sends, bytes: &[u8], time: Time) {
-        if self.done {
+        if self.done || self.has_ended(sends) {
             return;
         }
+        self.now = time;
         let mut segment = Segment::new(bytes, time);
         match (sends, &mut self.undecided) {
             (Sends::Requests, Some(undecided)) => {
@@ -137,7 +131,10 @@ impl Session {
                     self.torn(context, sends, false);
                 }
                 Part::NoMessage => self.lost(context, sends, sends == Sends::Requests),
-                Part::Skipped(bytes) => context.loss.http_skipped_bytes += bytes as u64,
+                Part::Skipped(bytes) => {
+                    context.loss.http_skipped_bytes += bytes as u64;
+                    self.lost(context, sends, false);
+                }
             }
         }
     }
@@ -181,9 +178,14 @@ impl Session {
     fn refuse_tunnel(&mut self, context: &mut Context<'_>) {
         let Some(undecided) = self.undecided.take() else { return };
         if undecided.torn {
-            self.gap(context, Sends::Requests, 1);
+            self.gap(context, Sends::Requests, 1, self.now);
         } else {
-            self.read(context, Sends::Requests, &mut Segment::new(&undecided.bytes, undecided.time), Some(undecided.time));
+            self.read(
+                context,
+                Sends::Requests,
+                &mut Segment::new(&undecided.bytes, undecided.time),
+                Some(undecided.time),
+            );
         }
         if self.requests_ended {
             self.finish_side(context, Sends::Requests, None);
@@ -236,15 +238,16 @@ impl Session {
     fn lost(&mut self, context: &mut Context<'_>, sends: Sends, surely: bool) {
         match sends {
             Sends::Requests => self.pairing.requests_lost(context, surely),
-            Sends::Responses => self.pairing.responses_lost(context, surely),
+            Sends::Responses => self.pairing.responses_lost(context, surely, self.now),
         }
     }
 
     /// Bytes of a side are missing.
-    pub(super) fn gap(&mut self, context: &mut Context<'_>, sends: Sends, bytes: u64) {
-        if self.done || bytes == 0 {
+    pub(super) fn gap(&mut self, context: &mut Context<'_>, sends: Sends, bytes: u64, time: Time) {
+        if self.done || self.has_ended(sends) || bytes == 0 {
             return;
         }
+        self.now = time;
         let (reader, in_head, in_body) = match sends {
             Sends::Requests => {
                 if let Some(undecided) = &mut self.undecided {
@@ -262,19 +265,28 @@ impl Session {
             message.miss(in_body);
         }
         match missing {
-            Missing::InBody | Missing::Nothing => {}
+            Missing::InBody => {}
+            Missing::Nothing => self.lost(context, sends, false),
             Missing::EndOfBody { beyond } => self.torn(context, sends, beyond),
             Missing::InHead(start) => self.partial_head(context, sends, start, in_head),
             Missing::Beginning => self.lost(context, sends, true),
         }
-        self.read(context, sends, &mut Segment::new(&[], Time::default()), None);
+        self.read(context, sends, &mut Segment::new(&[], time), None);
+    }
+
+    fn has_ended(&self, sends: Sends) -> bool {
+        match sends {
+            Sends::Requests => self.requests_ended,
+            Sends::Responses => self.responses_ended,
+        }
     }
 
     /// A side sends nothing more.
     pub(super) fn end_side(&mut self, context: &mut Context<'_>, sends: Sends, time: Time) {
-        if self.done {
+        if self.done || self.has_ended(sends) {
             return;
         }
+        self.now = time;
         match sends {
             Sends::Requests => self.requests_ended = true,
             Sends::Responses => self.responses_ended = true,

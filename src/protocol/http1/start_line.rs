@@ -41,7 +41,7 @@ impl<'a> RequestLine<'a> {
             && minor.len() <= 1
             && minor.iter().all(u8::is_ascii_digit)
             && !target.is_empty()
-            && !target.iter().any(u8::is_ascii_control);
+            && !has_control(target);
         valid.then_some(Self { method, target, version })
     }
 
@@ -93,6 +93,14 @@ pub(super) enum Opening {
 /// Whether bytes that are not known to follow another message begin one of that kind: only start lines as RFC 9112 has
 /// them do, because a body may contain anything.
 pub(super) fn opening(bytes: &[u8], sends: Sends) -> Opening {
+    // In the middle of a body this is all that is looked at of most segments.
+    let first = match sends {
+        Sends::Requests => bytes.first().is_none_or(|&byte| is_token_byte(byte)),
+        Sends::Responses => bytes.first().is_none_or(|&byte| byte == b'H'),
+    };
+    if !first {
+        return Opening::No;
+    }
     let Some(end) = memchr(b'\n', bytes) else {
         return if may_begin(bytes, sends) { Opening::Maybe } else { Opening::No };
     };
@@ -111,7 +119,10 @@ pub(super) fn may_begin(bytes: &[u8], sends: Sends) -> bool {
     match sends {
         Sends::Responses => {
             let pattern = b"HTTP/1.0 000";
-            bytes.iter().zip(pattern).all(|(byte, like)| if *like == b'0' { byte.is_ascii_digit() } else { byte == like })
+            bytes
+                .iter()
+                .zip(pattern)
+                .all(|(byte, like)| if *like == b'0' { byte.is_ascii_digit() } else { byte == like })
         }
         Sends::Requests => {
             let bytes = &bytes[..bytes.len().min(2 * METHOD_LENGTH)];
@@ -120,9 +131,14 @@ pub(super) fn may_begin(bytes: &[u8], sends: Sends) -> bool {
                 None => (bytes, &[][..]),
             };
             let is_method = is_token(method) && method.len() <= METHOD_LENGTH;
-            bytes.is_empty() || is_method && !target.trim_ascii_end().iter().any(u8::is_ascii_control)
+            bytes.is_empty() || is_method && !has_control(target.trim_ascii_end())
         }
     }
+}
+
+/// Whether there are control characters. Looks at all bytes, which is faster than to stop at the first one.
+fn has_control(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |found, byte| found | byte.is_ascii_control())
 }
 
 /// A line without its CRLF or LF.
@@ -205,7 +221,9 @@ mod tests {
             let parsed = StatusLine::parse(line.as_bytes()).unwrap();
             assert_eq!((parsed.status, parsed.reason), (status, reason.as_bytes()));
         }
-        for line in ["HTTP/1.1", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1 099 X", "HTTP/2 200", "ICY 200 OK", "http/1.1 200"] {
+        for line in
+            ["HTTP/1.1", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1 099 X", "HTTP/2 200", "ICY 200 OK", "http/1.1 200"]
+        {
             assert_eq!(StatusLine::parse(line.as_bytes()), None, "{line}");
         }
     }

@@ -91,7 +91,8 @@ mod tests {
     fn parts(head: &str) -> [String; 4] {
         let head = Head::new(head.as_bytes(), head.find('\n').unwrap() + 1);
         let target = Target::of(&head).unwrap();
-        let text = |bytes: Option<&[u8]>| bytes.map_or("-".to_owned(), |bytes| String::from_utf8(bytes.to_vec()).unwrap());
+        let text =
+            |bytes: Option<&[u8]>| bytes.map_or("-".to_owned(), |bytes| String::from_utf8(bytes.to_vec()).unwrap());
         let url = target.url("192.0.2.1:8080".parse().unwrap());
         [text(target.host.as_deref()), text(target.path), text(target.query), text(Some(&url))]
     }
@@ -99,7 +100,10 @@ mod tests {
     #[test]
     fn every_form_of_target_is_taken_apart() {
         for (head, expected) in [
-            ("GET /a?b=c?d HTTP/1.1\nHost: X.example:81\n", ["X.example:81", "/a", "b=c?d", "http://X.example:81/a?b=c?d"]),
+            (
+                "GET /a?b=c?d HTTP/1.1\nHost: X.example:81\n",
+                ["X.example:81", "/a", "b=c?d", "http://X.example:81/a?b=c?d"],
+            ),
             ("GET /? HTTP/1.1\nHost: a\n", ["a", "/", "", "http://a/?"]),
             ("GET / HTTP/1.0\n", ["-", "/", "-", "http://192.0.2.1:8080/"]),
             ("GET / HTTP/1.1\nHost:\n", ["-", "/", "-", "http://192.0.2.1:8080/"]),

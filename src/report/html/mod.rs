@@ -126,8 +126,11 @@ impl Html {
     }
 }
 
-/// Appends what shows a finding.
+/// Appends what shows a finding: a single record as a card, several as a table.
 fn evidence(to: &mut String, values: &[Value<'_>]) {
+    if let [Value::Record(record)] = values {
+        return rows::card(to, record.as_ref());
+    }
     let mut rows: Option<Rows> = None;
     for value in values.iter().take(EVIDENCE) {
         if let Value::Record(row) = value {

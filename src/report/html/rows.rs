@@ -116,6 +116,8 @@ fn fields(to: &mut String, prefix: &str, record: &dyn Record, depth: usize) {
         let (name, value) = (format!("{prefix}{}", field.name), record.value(i));
         match &value {
             Value::None => {}
+            Value::Map(entries) if entries.is_empty() => {}
+            Value::List(items) if items.is_empty() => {}
             Value::Record(inner) if depth < DEPTH => fields(to, &format!("{name}."), inner.as_ref(), depth + 1),
             value => {
                 let _ = write!(to, "<tr><th scope=\"row\">{}</th><td>", markup::text(&name, LONG));

@@ -60,6 +60,7 @@ impl Card {
             Value::None => {}
             Value::Record(record) if depth < DEPTH => self.record(&format!("{name}."), record.as_ref(), depth + 1),
             Value::Map(entries) if entries.is_empty() => {}
+            Value::List(items) if items.is_empty() => {}
             Value::Map(entries) => {
                 self.named(0, name, String::new());
                 for (name, value) in entries {

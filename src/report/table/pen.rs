@@ -162,8 +162,11 @@ impl Pen {
     }
 }
 
-/// Appends at most so many rows and values that show a finding.
+/// Appends at most so many rows and values that show a finding: a single record as a card, several as a table.
 pub(in crate::report) fn evidence(values: &[Value<'_>], screen: Screen, to: &mut String) {
+    if let [Value::Record(record)] = values {
+        return card::record(record.as_ref(), screen, to);
+    }
     let mut grid: Option<Grid> = None;
     for value in values.iter().take(EVIDENCE) {
         if let Value::Record(row) = value {

@@ -25,7 +25,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
         group: Group::Noun,
         doc: "Packets of the run's source that match a filter in tcpdump's language. Options: packets (how many), \
               duration (for how long, in packet time). Streams derived from one capture read it once.",
-        example: "capture(\"tcp port 80\", #{ packets: 3 }).table()",
+        example: "capture(\"tcp port 8000\", #{ packets: 3 }).table()",
         needs: Some(Permission::Capture),
     },
     Entry {

@@ -1,11 +1,19 @@
 //! Small functions on values.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 
+use regex::Regex;
 use rhai::{Engine, EvalAltResult};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::super::context::Context;
 use super::super::docs::{Entry, Group};
 use super::super::error::{ErrorKind, thrown};
+use super::super::value::parse_duration;
+use crate::record::Duration;
 
 pub(crate) const ENTRIES: &[Entry] = &[
     Entry {
@@ -24,11 +32,66 @@ pub(crate) const ENTRIES: &[Entry] = &[
         example: "http_requests().filter(|r| r.latency > duration(\"10ms\")).count()",
         needs: None,
     },
+    Entry {
+        name: "matches",
+        signature: "matches(text, pattern) -> bool",
+        group: Group::Helper,
+        doc: "Whether a regular expression matches somewhere in a text. Also as a method: r.path.matches(\"^/api/\").",
+        example: "http_requests().filter(|r| r.path.matches(\"^/api/v[0-9]+/\")).count()",
+        needs: None,
+    },
+    Entry {
+        name: "sleep",
+        signature: "sleep(duration)",
+        group: Group::Helper,
+        doc: "Waits, such as sleep(\"500ms\"); a number is in seconds. Ctrl-C ends it.",
+        example: "sleep(\"1ms\")",
+        needs: None,
+    },
 ];
 
-pub(super) fn register(engine: &mut Engine) {
+pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
     engine.register_fn("in_network", |address: &str, network: &str| in_network(address, network));
     engine.register_fn("in_network", |(): (), _: &str| false);
+
+    let patterns = RefCell::new(HashMap::new());
+    engine.register_fn("matches", move |text: &str, pattern: &str| matches(&mut patterns.borrow_mut(), text, pattern));
+    engine.register_fn("matches", |(): (), _: &str| false);
+
+    let this = context.clone();
+    engine.register_fn("sleep", move |span: Duration| sleep(&this, span));
+    let this = context.clone();
+    engine.register_fn("sleep", move |span: &str| sleep(&this, parse_duration(span)?));
+    let this = context.clone();
+    engine.register_fn("sleep", move |seconds: i64| sleep(&this, Duration::from_secs(seconds)));
+    let this = context.clone();
+    #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
+    engine.register_fn("sleep", move |seconds: f64| sleep(&this, Duration::from_nanos((seconds * 1e9) as i64)));
+}
+
+/// Patterns that are kept compiled; a script that makes more of them compiles them again.
+const PATTERNS: usize = 64;
+
+fn matches(patterns: &mut HashMap<String, Regex>, text: &str, pattern: &str) -> Result<bool, Box<EvalAltResult>> {
+    if let Some(known) = patterns.get(pattern) {
+        return Ok(known.is_match(text));
+    }
+    let compiled = Regex::new(pattern).map_err(|error| thrown(ErrorKind::Usage, error.to_string()))?;
+    let answer = compiled.is_match(text);
+    if patterns.len() == PATTERNS {
+        patterns.clear();
+    }
+    patterns.insert(pattern.to_owned(), compiled);
+    Ok(answer)
+}
+
+/// Waits until the time is over or somebody asks to stop.
+fn sleep(context: &Context, span: Duration) -> Result<(), Box<EvalAltResult>> {
+    let nanos = span.as_nanos().max(0);
+    let timeout = Timespec { tv_sec: nanos / 1_000_000_000, tv_nsec: nanos % 1_000_000_000 };
+    let event = context.cancel.as_fd();
+    let waited = poll(&mut [PollFd::new(&event, PollFlags::IN)], Some(&timeout));
+    waited.map(drop).map_err(|error| thrown(ErrorKind::Observation, format!("cannot wait: {error}")))
 }
 
 fn in_network(address: &str, network: &str) -> Result<bool, Box<EvalAltResult>> {

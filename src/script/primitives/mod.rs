@@ -36,5 +36,5 @@ pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
     }
     rows::register(engine, context);
     verdict::register(engine, context);
-    helpers::register(engine);
+    helpers::register(engine, context);
 }

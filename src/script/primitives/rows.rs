@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use rhai::{Engine, EvalAltResult};
 
-use super::super::context::Context;
+use super::super::context::{Context, Source};
 use super::super::docs::{Entry, Group};
 use super::super::error::{ErrorKind, thrown};
 use super::super::permission::Permission;
@@ -18,18 +18,27 @@ use crate::record::{Duration, Kind, Row, Time, Tuple, Type, Value};
 
 pub(crate) const ENTRIES: &[Entry] = &[Entry {
     name: "rows",
-    signature: "rows(path) -> stream",
+    signature: "rows() or rows(path) -> stream",
     group: Group::Noun,
-    doc: "Rows of a file of NDJSON, such as eval --json writes. Fields that netscript knows get their types back.",
+    doc: "Rows of a file of NDJSON (without a path: of the run's source), such as eval --json writes. Fields that netscript knows get their types back.",
     example: "rows(\"requests.ndjson\").count_by(\"client\").table()",
     needs: Some(Permission::Capture),
 }];
 
 pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
-    let context = context.clone();
+    let this = context.clone();
     engine.register_fn("rows", move |path: &str| {
-        context.require(Permission::Capture, "rows()")?;
+        this.require(Permission::Capture, "rows()")?;
         read(Path::new(path))
+    });
+    let this = context.clone();
+    engine.register_fn("rows", move || {
+        this.require(Permission::Capture, "rows()")?;
+        match &this.options.source {
+            Some(Source::File(path)) => read(path),
+            Some(Source::Stdin) => read(Path::new("/dev/stdin")),
+            None => Err(thrown(ErrorKind::Usage, "rows() has no source; name a file with -r FILE, or rows(\"file\")")),
+        }
     });
 }
 

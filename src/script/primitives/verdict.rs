@@ -2,23 +2,25 @@
 
 use std::rc::Rc;
 
-use rhai::{Engine, EvalAltResult, Map};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, Map};
 
 use super::super::context::Context;
 use super::super::docs::{Entry, Group};
 use super::super::error::{ErrorKind, thrown};
+use super::super::evidence::select;
 use super::super::nearest::suggestion;
-use super::super::value::from_dynamic;
+use super::super::value::{from_dynamic, to_row};
 use crate::record::Value;
 use crate::report::{Finding, Severity};
 
 pub(crate) const ENTRIES: &[Entry] = &[
     Entry {
         name: "finding",
-        signature: "finding(id, #{ subject, title, severity, evidence })",
+        signature: "finding(id, #{ subject, title, severity, evidence, rows })",
         group: Group::Verdict,
         doc: "Reports trouble: the run ends with exit code 1. The subject is who, the title one sentence, the severity \
-              info, low, medium, high or critical, the evidence the rows that show it.",
+              info, low, medium, high or critical, the evidence the rows that show it. The packets behind `rows` are \
+              what --evidence writes; without them, those behind the evidence.",
         example: "finding(\"unexpected-port\", #{ subject: \"203.0.113.9\", title: \"203.0.113.9 speaks HTTP on 8081\" })",
         needs: None,
     },
@@ -79,11 +81,8 @@ fn finding(context: &Context, id: &str, details: &Map) -> Result<(), Box<EvalAlt
             name.parse().map_err(|error: crate::report::UnknownSeverity| thrown(ErrorKind::Usage, error.to_string()))?
         }
     };
-    let evidence = match details.get("evidence").map_or(Value::None, from_dynamic) {
-        Value::None => Vec::new(),
-        Value::List(rows) => rows,
-        row => vec![row],
-    };
+    let evidence = list(details, "evidence");
+    let rows = if details.contains_key("rows") { list(details, "rows") } else { evidence.clone() };
     let finding = Finding {
         id: id.to_owned(),
         subject: text("subject").unwrap_or_default(),
@@ -92,6 +91,25 @@ fn finding(context: &Context, id: &str, details: &Map) -> Result<(), Box<EvalAlt
         evidence,
     };
     context.say(|out| out.finding(&finding))?;
-    context.ledger.borrow_mut().findings.push(finding);
+    let mut ledger = context.ledger.borrow_mut();
+    for row in rows {
+        if let Value::Record(row) = row {
+            select(&row, &mut ledger.evidence);
+        }
+    }
+    ledger.findings.push(finding);
     Ok(())
+}
+
+/// The values of a detail: one, or several in an array. Maps become rows.
+fn list(details: &Map, name: &str) -> Vec<Value<'static>> {
+    let value = |value: &Dynamic| if value.is_map() { Value::Record(to_row(value)) } else { from_dynamic(value) };
+    match details.get(name) {
+        None => Vec::new(),
+        Some(detail) if detail.is_unit() => Vec::new(),
+        Some(detail) => match detail.read_lock::<Array>() {
+            Some(values) => values.iter().map(value).collect(),
+            None => vec![value(detail)],
+        },
+    }
 }

@@ -7,7 +7,6 @@ use super::super::docs::{Entry, Group};
 use super::super::plan::{Caller, Fields, Item, fields_read};
 use super::super::stream::Stream;
 use super::{Result, Verbs, closure_argument};
-use crate::limits::Loss;
 
 pub(crate) const ENTRIES: &[Entry] = &[
     Entry {
@@ -174,10 +173,8 @@ pub(super) fn collect(
     let mut rows = Array::new();
     let mut run = stream.consume(verb)?.run(context.kept_fields(), context)?;
     run.for_each(context, &Caller::Native(call), |item| {
-        if rows.len() < context.options.limits.rows {
+        if context.may_keep(rows.len()) {
             rows.push(item.into_dynamic());
-        } else {
-            context.ledger.borrow_mut().loss += &Loss { rows: 1, ..Loss::default() };
         }
         Ok(true)
     })?;

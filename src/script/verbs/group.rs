@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use rhai::{Array, Dynamic, NativeCallContext};
 
 use super::super::context::Context;
@@ -14,7 +14,6 @@ use super::super::plan::{Caller, Item, Key, encode};
 use super::super::stream::Stream;
 use super::super::value::to_row;
 use super::{Result, Verbs, consume, rows_argument};
-use crate::limits::Loss;
 use crate::record::{Duration, Kind, Row, Tuple, Value};
 
 pub(crate) const ENTRIES: &[Entry] = &[
@@ -90,10 +89,7 @@ impl<T: Default> Groups<T> {
         encode(&key, &mut self.buffer);
         let place = match self.places.get(&self.buffer[..]) {
             Some(&place) => place,
-            None if self.groups.len() >= context.options.limits.rows => {
-                context.ledger.borrow_mut().loss += &Loss { rows: 1, ..Loss::default() };
-                return None;
-            }
+            None if !context.may_keep(self.groups.len()) => return None,
             None => {
                 self.groups.push((key.into_iter().map(Value::into_owned).collect(), T::default()));
                 self.places.insert(self.buffer.as_slice().into(), self.groups.len() - 1);
@@ -218,10 +214,10 @@ fn group_by(context: &Context, call: &NativeCallContext<'_>, stream: &Stream, ke
     let mut kept = 0;
     let mut run = stream.consume("group_by")?.run(context.kept_fields(), context)?;
     run.for_each(context, &caller, |item| {
-        kept += 1;
-        if kept > context.options.limits.rows {
-            context.ledger.borrow_mut().loss += &Loss { rows: 1, ..Loss::default() };
-        } else if let Some(rows) = groups.entry(key.values(&item, &caller)?, context) {
+        if context.may_keep(kept)
+            && let Some(rows) = groups.entry(key.values(&item, &caller)?, context)
+        {
+            kept += 1;
             rows.push(match &item {
                 Item::Row(row) => Value::Record(row.clone()),
                 Item::Value(value) => super::super::value::from_dynamic(value),

@@ -8,7 +8,6 @@ use super::super::error::{ErrorKind, thrown};
 use super::super::plan::{Caller, Fields, Item, Key};
 use super::super::stream::Stream;
 use super::{Result, Verbs};
-use crate::limits::Loss;
 use crate::record::{Duration, Row, Time, Tuple, Value};
 
 pub(crate) const ENTRIES: &[Entry] = &[
@@ -134,10 +133,8 @@ impl Numbers {
                         return Err(thrown(ErrorKind::Script, message));
                     }
                 };
-                if numbers.values.len() < context.options.limits.rows {
+                if context.may_keep(numbers.values.len()) {
                     numbers.values.push(number);
-                } else {
-                    context.ledger.borrow_mut().loss += &Loss { rows: 1, ..Loss::default() };
                 }
             }
             Ok(true)

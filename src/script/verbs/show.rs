@@ -39,7 +39,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
         signature: "save(\"file.pcapng\") -> integer",
         group: Group::Verb,
         doc: "Writes packets to a capture file and gives their number.",
-        example: "capture(\"tcp port 80\").save(\"web.pcapng\")",
+        example: "capture(\"tcp port 8000\").save(\"web.pcapng\")",
         needs: Some(Permission::Write),
     },
     Entry {
@@ -47,7 +47,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
         signature: "explain() -> text",
         group: Group::Verb,
         doc: "What a stream will do when it is read: its source, its steps, and the fields that each step reads.",
-        example: "print(http_requests(\"tcp port 80\").filter(|r| r.status == 401).explain())",
+        example: "print(http_requests(\"tcp port 8000\").filter(|r| r.status == 401).explain())",
         needs: None,
     },
 ];

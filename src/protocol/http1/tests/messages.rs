@@ -173,11 +173,17 @@ fn lengths_that_contradict_each_other_leave_the_end_unknown() {
 
 #[test]
 fn the_same_length_twice_is_one_length() {
-    for fields in ["Content-Length: 3\r\nContent-Length: 3", "content-length: 3,3", "Content-Length : 3", "CONTENT-LENGTH:\t3 "] {
+    for fields in
+        ["Content-Length: 3\r\nContent-Length: 3", "content-length: 3,3", "Content-Length : 3", "CONTENT-LENGTH:\t3 "]
+    {
         let request = format!("POST /a HTTP/1.1\r\n{fields}\r\n\r\nabcGET /b HTTP/1.1\r\n\r\n");
         let rows = Scenario::new([client(request), server(response(200, "")), server(response(201, ""))]).rows();
         let flags = if fields.contains(" :") { " malformed-field" } else { "" };
-        assert_eq!(rows, [format!("POST /a 200 3/0 complete{flags}"), "GET /b 201 0/0 complete".to_owned()], "{fields}");
+        assert_eq!(
+            rows,
+            [format!("POST /a 200 3/0 complete{flags}"), "GET /b 201 0/0 complete".to_owned()],
+            "{fields}"
+        );
     }
 }
 

@@ -53,10 +53,12 @@ fn response(status: u16, body: &str) -> String {
     format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// A connection: what happens, and how it is read. Step number N happens at N milliseconds.
+/// A connection: what happens, and how it is read.
 #[derive(Debug, Clone)]
 struct Scenario {
     steps: Vec<Step>,
+    /// When the steps were captured, in milliseconds; step number N at N milliseconds if it does not say.
+    times: Vec<usize>,
     from_start: bool,
     settings: Settings,
 }
@@ -73,8 +75,8 @@ struct Outcome {
 
 impl Scenario {
     fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        let settings = Settings { limits: Limits::default(), bodies: true, show_secrets: false };
-        Self { steps: steps.into_iter().collect(), from_start: true, settings }
+        let settings = Settings { limits: Limits::default(), bodies: true, credentials: true, show_secrets: false };
+        Self { steps: steps.into_iter().collect(), times: Vec::new(), from_start: true, settings }
     }
 
     /// The capture begins after the handshake.
@@ -99,7 +101,8 @@ impl Scenario {
         let (mut loss, mut rows) = (Loss::default(), Vec::new());
         let mut context = Context { settings: &self.settings, loss: &mut loss, exchanges: &mut rows };
         for (number, step) in self.steps.iter().enumerate() {
-            let time = Time::from_nanos(number as i64 * 1_000_000);
+            let millis = self.times.get(number).copied().unwrap_or(number);
+            let time = Time::from_nanos(millis as i64 * 1_000_000);
             match step {
                 Step::Data(from, bytes) => {
                     let mut rest = bytes.as_slice();

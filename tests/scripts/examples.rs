@@ -1,0 +1,101 @@
+//! Everything that the documentation shows is run.
+
+use std::path::{Path, PathBuf};
+
+use netscript::script::docs::entries;
+use netscript::script::{Library, Origin, Permission};
+
+use crate::support::incident::incident;
+use crate::support::program::Folder;
+use crate::support::transcript;
+
+fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A folder with the files that examples read.
+fn folder() -> Folder {
+    let folder = Folder::with("incident.pcap", incident().pcap());
+    let written = folder.shell("netscript eval --json -q -r incident.pcap 'http_requests()' > requests.ndjson");
+    assert_eq!(written.code, Some(0), "{}", written.stderr);
+    std::fs::create_dir(folder.path("demo")).unwrap();
+    folder.write("demo/incident.pcap", incident().pcap());
+    folder
+}
+
+/// The words of a command in a shell, quoted where they have to be.
+fn quoted(script: &str) -> String {
+    format!("'{}'", script.replace('\'', r"'\''"))
+}
+
+#[test]
+fn the_example_of_every_function_gives_what_the_reference_says() {
+    let folder = folder();
+    let commands: Vec<String> = entries()
+        .map(|entry| {
+            let allow = if entry.needs == Some(Permission::Write) { " --allow write" } else { "" };
+            format!("netscript eval -q -r incident.pcap{allow} {}", quoted(entry.example))
+        })
+        .collect();
+    assert!(commands.len() > 20);
+    let transcript = transcript::of_commands(commands.iter().map(String::as_str), &folder);
+    transcript::golden(&project("tests/scripts/examples.txt"), &transcript);
+    // Blessed or not: an example that fails is none.
+    let codes: Vec<&str> = transcript.lines().skip_while(|line| *line != "$ echo $?").collect();
+    for code in codes.windows(2).filter(|lines| lines[0] == "$ echo $?").map(|lines| lines[1]) {
+        assert!(["0", "1", "3"].contains(&code), "an example ends with {code}:\n{transcript}");
+    }
+}
+
+#[test]
+fn examples_in_the_headers_of_scripts_are_commands_that_run() {
+    let library = Library::new(Vec::new());
+    let folder = folder();
+    let mut run = 0;
+    for listed in library.list() {
+        assert_eq!(listed.origin, Origin::Stock);
+        let script = library.find(&listed.name).unwrap();
+        assert!(!script.header.examples.is_empty(), "{} shows no example", listed.name);
+        for example in &script.header.examples {
+            assert!(example.starts_with(&format!("netscript run {} ", listed.name)), "{example}");
+            let ended = folder.shell(example);
+            assert!(matches!(ended.code, Some(0 | 1 | 3)), "{example}: {}", ended.stderr);
+            run += 1;
+        }
+    }
+    assert!(run > 0);
+}
+
+/// Commands of the README that are about the machine and not about netscript.
+const NOT_RUN: &[&str] = &["./dev ", "cargo ", "git ", "sudo apt"];
+
+#[test]
+fn commands_in_the_readme_print_what_it_says() {
+    let folder = folder();
+    let readme = std::fs::read_to_string(project("README.md")).unwrap();
+    let mut actual = String::new();
+    let mut run = 0;
+    let mut lines = readme.lines();
+    while let Some(line) = lines.next() {
+        actual += &format!("{line}\n");
+        if line != "```console" {
+            continue;
+        }
+        let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        let commands: Vec<&str> = block.iter().filter_map(|line| line.strip_prefix("$ ")).collect();
+        assert!(
+            block.first().is_some_and(|line| line.starts_with("$ ")),
+            "a console block begins with a command: {block:?}"
+        );
+        let text = block.iter().map(|line| format!("{line}\n")).collect::<String>();
+        if commands.iter().all(|command| NOT_RUN.iter().any(|begin| command.starts_with(begin))) {
+            actual += &text;
+        } else {
+            actual += &transcript::replay(&text, &folder);
+            run += 1;
+        }
+        actual += "```\n";
+    }
+    assert!(run > 0, "the README shows no command");
+    transcript::golden(&project("README.md"), &actual);
+}

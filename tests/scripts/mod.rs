@@ -1,0 +1,6 @@
+//! Every stock script and every documented example: captures in, exact output and exit code out.
+
+mod demo;
+mod examples;
+mod hunt;
+mod secrets;
