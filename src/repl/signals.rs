@@ -29,7 +29,7 @@ impl Watch {
     pub(super) fn start(cancel: Cancel, prompts: bool) -> io::Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         // As it is now, before the line editor has touched it.
-        let terminal = tcgetattr(stdin()).ok();
+        let terminal = if prompts { tcgetattr(stdin()).ok() } else { None };
         let presses = Arc::new(AtomicU32::new(IDLE));
         let watch = Self { cancel: cancel.clone(), presses: presses.clone() };
         let work = move || {
