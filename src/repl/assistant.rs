@@ -52,7 +52,8 @@ impl Helper for Assistant<'_> {}
 impl Validator for Assistant<'_> {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let input = context.input();
-        let incomplete = Command::of(input).is_none() && self.syntax.is_incomplete(&command::joined(&self.previous, input));
+        let incomplete =
+            Command::of(input).is_none() && self.syntax.is_incomplete(&command::joined(&self.previous, input));
         Ok(if incomplete { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
     }
 }

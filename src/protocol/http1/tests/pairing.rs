@@ -92,7 +92,10 @@ fn a_response_in_flight_when_the_capture_begins_belongs_to_no_request_of_it() {
 
 #[test]
 fn in_the_middle_of_a_pipelining_connection_nothing_is_certain() {
-    let steps = [client(get("/a") + get("/b").as_str()), server(response(401, "") + response(200, "").as_str() + response(200, "").as_str())];
+    let steps = [
+        client(get("/a") + get("/b").as_str()),
+        server(response(401, "") + response(200, "").as_str() + response(200, "").as_str()),
+    ];
     let rows: Vec<_> = Scenario::new(steps).mid_stream().run().rows.iter().map(brief).collect();
     let uncertain = "partial pairing-uncertain";
     let mut expected = vec![format!("GET /a - 0/- {uncertain}"), format!("GET /b - 0/- {uncertain}")];
