@@ -5,15 +5,23 @@
 //! are followed for every TCP conversation; payload is put in order only for those whose observer asks for it.
 
 mod analyzer;
+mod budget;
 mod community_id;
+mod endpoint;
+mod feed;
+mod icmp;
 mod key;
 mod record;
 mod role;
+#[cfg(test)]
+mod sample;
 mod sequence;
 mod slab;
 mod stream;
 mod table;
 mod tcp;
+#[cfg(test)]
+mod tests;
 
 pub use analyzer::{Analyzer, Flows};
 pub use community_id::community_id;

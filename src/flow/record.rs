@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use super::icmp::Exchange;
 use super::key::{End, Key};
-use super::role::{Role, service};
+use super::role::Role;
 use super::tcp::Tcp;
 use super::{Side, community_id};
 use crate::packet::{Frame, Transport, Tunnel, Vlans, protocol_name};
@@ -32,7 +33,7 @@ pub struct Flow {
 impl Flow {
     /// The conversation that this frame begins.
     pub(super) fn new(key: Key, from: End, frame: &Frame<'_>, time: Time) -> Self {
-        let (originator, role) = Self::role_of(key, from, frame);
+        let (originator, role) = Role::of(&key, from, frame);
         Self {
             key,
             originator,
@@ -52,39 +53,24 @@ impl Flow {
         }
     }
 
-    /// Who opened the conversation, as far as this frame tells, and how that is known.
-    fn role_of(key: Key, from: End, frame: &Frame<'_>) -> (End, Role) {
-        if let Transport::Tcp(tcp) = frame.transport
-            && tcp.flags.has(crate::packet::TcpFlags::SYN)
-        {
-            let answers = tcp.flags.has(crate::packet::TcpFlags::ACK);
-            return (if answers { from.other() } else { from }, Role::Syn);
+    /// A SYN that was captured late settles who is who; gives whether that changes sides. Once payload was seen, it is
+    /// settled: what was told of one side must not become the other's.
+    pub(super) fn settle_role(&mut self, from: End, frame: &Frame<'_>) -> bool {
+        let (originator, role) = Role::of(&self.key, from, frame);
+        if role != Role::Syn || self.role == Role::Syn || self.payload != [0, 0] {
+            return false;
         }
-        if matches!(frame.transport, Transport::Tcp(_) | Transport::Udp(_)) {
-            match service(key.end(from).port(), key.end(from.other()).port()) {
-                Some(true) => return (from.other(), Role::Port),
-                Some(false) => return (from, Role::Port),
-                None => {}
+        self.role = Role::Syn;
+        let changes = self.originator != originator;
+        if changes {
+            self.originator = originator;
+            self.packets.swap(0, 1);
+            self.bytes.swap(0, 1);
+            if let Some(tcp) = &mut self.tcp {
+                tcp.swap();
             }
         }
-        (from, Role::FirstPacket)
-    }
-
-    /// A SYN that was captured late settles who is who.
-    pub(super) fn settle_role(&mut self, from: End, frame: &Frame<'_>) {
-        let (originator, role) = Self::role_of(self.key, from, frame);
-        if role == Role::Syn && self.role != Role::Syn {
-            self.role = Role::Syn;
-            if self.originator != originator {
-                self.originator = originator;
-                self.packets.swap(0, 1);
-                self.bytes.swap(0, 1);
-                self.payload.swap(0, 1);
-                if let Some(tcp) = &mut self.tcp {
-                    tcp.swap();
-                }
-            }
-        }
+        changes
     }
 
     /// Counts a packet.
@@ -144,11 +130,13 @@ impl Flow {
         let Some((kind, code)) = self.icmp else {
             return community_id(self.protocol(), client, server, false);
         };
+        let (of_client, of_server, one_way) = match Exchange::of(self.protocol(), kind) {
+            Exchange::Reply(request) if self.role == Role::Icmp => (request, kind, false),
+            Exchange::Reply(other) | Exchange::Request(other) => (kind, other, false),
+            Exchange::OneWay => (kind, code, true),
+        };
         let with = |end: SocketAddr, port: u8| SocketAddr::new(end.ip(), port.into());
-        match icmp_counterpart(self.protocol(), kind) {
-            Some(answer) => community_id(self.protocol(), with(client, kind), with(server, answer), false),
-            None => community_id(self.protocol(), with(client, kind), with(server, code), true),
-        }
+        community_id(self.protocol(), with(client, of_client), with(server, of_server), one_way)
     }
 
     const fn has_ports(&self) -> bool {
@@ -160,12 +148,18 @@ impl Flow {
     }
 
     fn state(&self) -> (&'static str, &'static str) {
-        match (&self.tcp, self.packets) {
-            (Some(tcp), _) => tcp.state(),
-            (None, _) if matches!(self.protocol(), 1 | 58) => ("OTH", "message"),
-            (None, [_, 0]) => ("S0", "no answer"),
-            (None, [0, _]) => ("SHR", "answers only"),
-            (None, _) => ("SF", "answered"),
+        if let Some(tcp) = &self.tcp {
+            return tcp.state(self.payload != [0, 0]);
+        }
+        let (code, words) = match self.packets {
+            [_, 0] => ("S0", "no answer"),
+            [0, _] => ("SHR", "answers only"),
+            _ => ("SF", "answered"),
+        };
+        match self.icmp {
+            None => (code, words),
+            Some(_) if self.role == Role::Icmp => ("OTH", words),
+            Some(_) => ("OTH", "message"),
         }
     }
 
@@ -173,33 +167,6 @@ impl Flow {
     fn both(&self, count: impl Fn(&super::tcp::Half) -> u64) -> u64 {
         self.tcp.as_ref().map_or(0, |tcp| tcp.halves.iter().map(count).sum())
     }
-}
-
-/// The message type that answers an ICMP message (Community ID pairs them).
-const fn icmp_counterpart(protocol: u8, kind: u8) -> Option<u8> {
-    Some(match (protocol, kind) {
-        (1, 8) => 0,
-        (1, 0) => 8,
-        (1, 13) => 14,
-        (1, 14) => 13,
-        (1, 15) => 16,
-        (1, 16) => 15,
-        (1, 17) => 18,
-        (1, 18) => 17,
-        (1, 10) => 9,
-        (1, 9) => 10,
-        (58, 128) => 129,
-        (58, 129) => 128,
-        (58, 133) => 134,
-        (58, 134) => 133,
-        (58, 135) => 136,
-        (58, 136) => 135,
-        (58, 130) => 131,
-        (58, 131) => 130,
-        (58, 144) => 145,
-        (58, 145) => 144,
-        _ => return None,
-    })
 }
 
 crate::record! {
@@ -249,7 +216,7 @@ crate::record! {
         payload_to_client: Integer in "bytes" => |flow| flow.payload[1];
         /// TCP: from the SYN to the acknowledgment that completes the handshake: one round trip between client and
         /// server, wherever on the way the capture was made.
-        handshake_rtt: Duration => |flow| flow.tcp.as_ref().and_then(|tcp| tcp.handshake_rtt);
+        handshake_rtt: Duration => |flow| flow.tcp.as_ref().and_then(Tcp::handshake_rtt);
         /// TCP: segments that carry what was sent before, both directions. Keep-alives do not count.
         retransmissions: Integer in "packets" => |flow| flow.both(|half| half.retransmissions.into());
         /// TCP: segments that arrived after their successors, within 3 ms, both directions.

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::sequence::distance;
+use super::budget::Budget;
+use super::sequence::{PATIENCE, distance, is_near};
 use crate::record::Time;
 
 /// The next part of a direction.
@@ -10,32 +11,44 @@ use crate::record::Time;
 pub(super) enum Piece<'a> {
     /// Bytes, and when they were captured.
     Data(&'a [u8], Time),
-    /// That many bytes are missing.
+    /// That many bytes are missing, and when they were given up.
     Gap(u64, Time),
     /// Nothing more will come.
     End(Time),
 }
 
-/// How many out-of-order bytes may be kept: by one direction, and how many are left for all.
-#[derive(Debug)]
-pub(super) struct Budget {
-    pub(super) per_direction: usize,
-    pub(super) left: usize,
+/// What a segment carries.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Payload<'a> {
+    /// Sequence number of the first byte.
+    pub(super) seq: u32,
+    /// The bytes that were captured.
+    pub(super) bytes: &'a [u8],
+    /// How many there were on the wire.
+    pub(super) length: u32,
+    pub(super) time: Time,
 }
 
 /// Puts the segments of one direction in order.
+///
+/// Of bytes that come twice the first stay, and of those that wait for their turn the ones of the segment that begins
+/// first. A FIN counts when everything before it was given out, and not at all if bytes come where it said that there
+/// are none: whoever forges one must not end what is read.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     /// The next sequence number to give out, once it is known.
     expected: Option<u32>,
     /// Segments that came too early, by sequence number.
     early: VecDeque<Early>,
-    early_bytes: usize,
-    /// Sequence number of the FIN.
+    /// What they take of the budget.
+    early_cost: usize,
+    /// Sequence number of a FIN that was not reached yet.
     fin: Option<u32>,
-    ended: bool,
-    /// Packets of the other side that acknowledge bytes which are not there.
-    acknowledged_hole: u8,
+    is_ended: bool,
+    /// Packets of the other side that acknowledge bytes which are not there, since the last that were.
+    doubts: u8,
+    /// Segments in a row that are nowhere near.
+    strays: u8,
 }
 
 #[derive(Debug)]
@@ -49,106 +62,113 @@ struct Early {
 
 impl Early {
     const fn end(&self) -> u32 {
-        self.seq.wrapping_add(self.bytes.len() as u32 + self.cut)
+        self.seq.wrapping_add(self.bytes.len() as u32).wrapping_add(self.cut)
     }
 
-    /// What keeping it costs, in bytes.
+    /// What keeping it takes of the budget: the queue may have room for as many again.
     const fn cost(&self) -> usize {
-        self.bytes.len() + size_of::<Self>()
+        self.bytes.len() + 2 * size_of::<Self>()
     }
 }
 
-/// The receiver has the bytes but the capture does not, if so many of its packets say so: a packet or two may have
-/// been captured in another order than they were sent.
-const PATIENCE: u8 = 4;
+impl Payload<'_> {
+    /// Bytes at the end that the snapshot length cut off.
+    fn cut(&self) -> u32 {
+        self.length.saturating_sub(self.bytes.len() as u32)
+    }
+}
 
 impl Stream {
-    /// Sets where the direction begins, if that is not known yet: after a SYN, or what the other side acknowledges.
+    /// Sets where the direction begins, if that is not known yet: after a SYN.
     pub(super) fn begin(&mut self, seq: u32) {
         self.expected.get_or_insert(seq);
     }
 
-    /// The next segment: its first sequence number, the bytes that were captured of it, and its length on the wire.
+    /// The next segment. Without a SYN the first one tells where the direction begins.
     #[inline]
-    pub(super) fn segment(
-        &mut self,
-        (seq, bytes, length): (u32, &[u8], u32),
-        time: Time,
-        budget: &mut Budget,
-        emit: &mut dyn FnMut(Piece<'_>),
-    ) {
-        let expected = *self.expected.get_or_insert(seq);
-        if expected == seq && self.early.is_empty() && bytes.len() == length as usize {
-            self.expected = Some(seq.wrapping_add(length));
-            self.acknowledged_hole = 0;
-            emit(Piece::Data(bytes, time));
-        } else {
-            self.out_of_line(seq, bytes, length, time, budget, emit);
+    pub(super) fn segment(&mut self, payload: Payload<'_>, budget: &mut Budget, emit: &mut dyn FnMut(Piece<'_>)) {
+        if self.is_ended {
+            return;
         }
-        self.end_if_reached(time, emit);
+        let expected = *self.expected.get_or_insert(payload.seq);
+        if expected == payload.seq && self.early.is_empty() {
+            self.give(payload.bytes, payload.cut(), payload.time, emit);
+        } else {
+            self.out_of_line(expected, payload, budget, emit);
+        }
+        self.end_if_reached(payload.time, budget, emit);
     }
 
     fn out_of_line(
         &mut self,
-        seq: u32,
-        bytes: &[u8],
-        length: u32,
-        time: Time,
+        expected: u32,
+        payload: Payload<'_>,
         budget: &mut Budget,
         emit: &mut dyn FnMut(Piece<'_>),
     ) {
-        let Some(expected) = self.expected else { return };
-        let ahead = distance(expected, seq);
+        if !is_near(expected, payload.seq) {
+            self.strays += 1;
+            if self.strays < PATIENCE {
+                return;
+            }
+            self.go_to(payload.seq, payload.time, budget, emit);
+            self.give(payload.bytes, payload.cut(), payload.time, emit);
+            return;
+        }
+        self.strays = 0;
+        let ahead = distance(expected, payload.seq);
         if ahead > 0 {
-            self.keep(seq, bytes, length - bytes.len() as u32, time, budget);
-            while self.early_bytes > budget.per_direction || budget.left == 0 && !self.early.is_empty() {
-                self.skip_to_early(time, budget, emit);
+            self.keep(payload, budget);
+            while budget.is_exceeded_by(self.early_cost) && !self.early.is_empty() {
+                self.give_up_hole(None, payload.time, budget, emit);
             }
             return;
         }
         let old = ahead.unsigned_abs();
-        if old < length {
-            let new = bytes.get(old as usize..).unwrap_or_default();
-            self.give(new, length - old - new.len() as u32, time, emit);
+        if old < payload.length {
+            let new = payload.bytes.get(old as usize..).unwrap_or_default();
+            let cut = (payload.length - old).saturating_sub(new.len() as u32);
+            self.give(new, cut, payload.time, emit);
             self.drain(budget, emit);
         }
     }
 
     /// Gives out bytes, and the gap behind them that the snapshot length left.
+    #[inline]
     fn give(&mut self, bytes: &[u8], cut: u32, time: Time, emit: &mut dyn FnMut(Piece<'_>)) {
+        self.doubts = 0;
+        self.strays = 0;
+        self.expected = self.expected.map(|expected| expected.wrapping_add(bytes.len() as u32).wrapping_add(cut));
         if !bytes.is_empty() {
             emit(Piece::Data(bytes, time));
         }
         if cut > 0 {
-            emit(Piece::Gap(u64::from(cut), time));
+            emit(Piece::Gap(cut.into(), time));
         }
-        self.acknowledged_hole = 0;
-        self.expected = self.expected.map(|expected| expected.wrapping_add(bytes.len() as u32 + cut));
     }
 
-    /// Keeps an early segment, unless one that is there already has all of it.
-    fn keep(&mut self, seq: u32, bytes: &[u8], cut: u32, time: Time, budget: &mut Budget) {
-        let place = self.early.partition_point(|early| distance(early.seq, seq) >= 0);
-        let end = seq.wrapping_add(bytes.len() as u32 + cut);
-        if place.checked_sub(1).is_some_and(|before| distance(end, self.early[before].end()) >= 0) {
+    /// Keeps a segment until its turn comes, unless one that is there already has all of it.
+    fn keep(&mut self, payload: Payload<'_>, budget: &mut Budget) {
+        let early = Early { seq: payload.seq, bytes: payload.bytes.into(), cut: payload.cut(), time: payload.time };
+        let place = self.early.partition_point(|other| distance(other.seq, early.seq) >= 0);
+        let is_covered = |before: &Early| distance(early.end(), before.end()) >= 0;
+        if place.checked_sub(1).and_then(|before| self.early.get(before)).is_some_and(is_covered) {
             return;
         }
-        let early = Early { seq, bytes: bytes.into(), cut, time };
-        self.early_bytes += early.cost();
-        budget.left = budget.left.saturating_sub(early.cost());
+        self.early_cost += early.cost();
+        budget.take(early.cost());
         self.early.insert(place, early);
     }
 
-    /// Gives out early segments whose turn has come. Where two overlap, the one with the lower sequence number counts.
+    /// Gives out early segments whose turn has come.
     fn drain(&mut self, budget: &mut Budget, emit: &mut dyn FnMut(Piece<'_>)) {
-        let due = |stream: &Self| {
-            let (expected, first) = (stream.expected?, stream.early.front()?);
-            (distance(first.seq, expected) >= 0).then_some(expected)
-        };
-        while let Some(expected) = due(self) {
-            let Some(early) = self.early.pop_front() else { break };
-            self.early_bytes -= early.cost();
-            budget.left += early.cost();
+        while let (Some(expected), Some(first)) = (self.expected, self.early.front()) {
+            if distance(first.seq, expected) < 0 {
+                return;
+            }
+            let Some(early) = self.early.pop_front() else { return };
+            self.early_cost -= early.cost();
+            budget.give_back(early.cost());
             if distance(expected, early.end()) > 0 {
                 let old = expected.wrapping_sub(early.seq) as usize;
                 let new = early.bytes.get(old..).unwrap_or_default();
@@ -156,26 +176,45 @@ impl Stream {
                 self.give(new, cut, early.time, emit);
             }
         }
+        // An empty queue keeps its room, and no budget would know of it.
+        self.early = VecDeque::new();
     }
 
-    /// Gives up on the bytes before the first early segment.
-    fn skip_to_early(&mut self, time: Time, budget: &mut Budget, emit: &mut dyn FnMut(Piece<'_>)) {
-        if let Some(first) = self.early.front() {
-            let seq = first.seq;
-            self.skip_to(seq, time, budget, emit);
-        }
-    }
-
-    fn skip_to(&mut self, seq: u32, time: Time, budget: &mut Budget, emit: &mut dyn FnMut(Piece<'_>)) {
-        if let Some(expected) = self.expected {
-            let missing = distance(expected, seq);
-            if missing > 0 {
-                emit(Piece::Gap(u64::from(missing.unsigned_abs()), time));
-                self.expected = Some(seq);
-            }
-            self.acknowledged_hole = 0;
+    /// Gives up the bytes before what comes next: the first early segment, the FIN, or `acknowledged`.
+    fn give_up_hole(
+        &mut self,
+        acknowledged: Option<u32>,
+        time: Time,
+        budget: &mut Budget,
+        emit: &mut dyn FnMut(Piece<'_>),
+    ) {
+        let Some(expected) = self.expected else { return };
+        let ends = [self.early.front().map(|early| early.seq), self.fin, acknowledged];
+        if let Some(end) = ends.into_iter().flatten().min_by_key(|end| distance(expected, *end)) {
+            self.pass(end, time, emit);
             self.drain(budget, emit);
+            self.end_if_reached(time, budget, emit);
         }
+    }
+
+    /// Moves on to `seq`; what is missing before it is a gap.
+    fn pass(&mut self, seq: u32, time: Time, emit: &mut dyn FnMut(Piece<'_>)) {
+        let missing = seq.wrapping_sub(self.expected.unwrap_or(seq));
+        self.expected = Some(seq);
+        self.doubts = 0;
+        if missing > 0 {
+            emit(Piece::Gap(missing.into(), time));
+        }
+    }
+
+    /// The sender is somewhere else than what was captured tells: goes there. How much is missing in between is known
+    /// but for multiples of 4 GiB.
+    fn go_to(&mut self, seq: u32, time: Time, budget: &mut Budget, emit: &mut dyn FnMut(Piece<'_>)) {
+        self.fin = None;
+        while !self.early.is_empty() {
+            self.give_up_hole(None, time, budget, emit);
+        }
+        self.pass(seq, time, emit);
     }
 
     /// The other side acknowledges everything before `ack`.
@@ -183,49 +222,49 @@ impl Stream {
     pub(super) fn acknowledged(&mut self, ack: u32, time: Time, budget: &mut Budget, emit: &mut dyn FnMut(Piece<'_>)) {
         let Some(expected) = self.expected else { return };
         let missing = distance(expected, ack);
-        // A single number may be a FIN that was not captured; half the number space ahead is not an acknowledgment.
-        if self.ended || missing <= 0 || missing >= 1 << 30 || (missing == 1 && self.early.is_empty()) {
+        // A single number may be a FIN that was not captured.
+        let is_hole = missing > 1 || missing == 1 && !self.early.is_empty();
+        if self.is_ended || !is_hole || !is_near(expected, ack) {
             return;
         }
-        self.acknowledged_hole += 1;
-        if self.acknowledged_hole >= PATIENCE {
-            let to = self.early.front().map_or(ack, |e| if distance(e.seq, ack) > 0 { e.seq } else { ack });
-            self.skip_to(to, time, budget, emit);
-            self.end_if_reached(time, emit);
+        self.doubts += 1;
+        if self.doubts >= PATIENCE {
+            self.give_up_hole(Some(ack), time, budget, emit);
         }
     }
 
     /// The sender closed its direction at this sequence number.
-    pub(super) fn fin(&mut self, seq: u32, time: Time, emit: &mut dyn FnMut(Piece<'_>)) {
-        self.fin.get_or_insert(seq);
-        self.expected.get_or_insert(seq);
-        self.end_if_reached(time, emit);
-    }
-
-    #[inline]
-    fn end_if_reached(&mut self, time: Time, emit: &mut dyn FnMut(Piece<'_>)) {
-        if let (Some(fin), Some(expected), false) = (self.fin, self.expected, self.ended)
-            && distance(fin, expected) >= 0
-        {
-            self.ended = true;
-            self.expected = Some(fin.wrapping_add(1));
-            emit(Piece::End(time));
+    pub(super) fn fin(&mut self, seq: u32, time: Time, budget: &mut Budget, emit: &mut dyn FnMut(Piece<'_>)) {
+        let expected = *self.expected.get_or_insert(seq);
+        if !self.is_ended && distance(expected, seq) >= 0 && is_near(expected, seq) {
+            self.fin = Some(seq);
+            self.end_if_reached(time, budget, emit);
         }
     }
 
-    /// What its early segments take of the budget.
-    pub(super) const fn early_bytes(&self) -> usize {
-        self.early_bytes
+    #[inline]
+    fn end_if_reached(&mut self, time: Time, budget: &mut Budget, emit: &mut dyn FnMut(Piece<'_>)) {
+        let (Some(fin), Some(expected)) = (self.fin, self.expected) else { return };
+        if distance(fin, expected) >= 0 {
+            self.fin = None;
+            if fin == expected {
+                self.is_ended = true;
+                self.forget(budget);
+                emit(Piece::End(time));
+            }
+        }
     }
 
     /// Nothing more will be captured: gives out what is left, with the gaps before it.
     pub(super) fn flush(&mut self, time: Time, budget: &mut Budget, emit: &mut dyn FnMut(Piece<'_>)) {
-        while !self.early.is_empty() {
-            self.skip_to_early(time, budget, emit);
+        while !self.early.is_empty() || self.fin.is_some() {
+            self.give_up_hole(None, time, budget, emit);
         }
-        if let Some(fin) = self.fin.filter(|_| !self.ended) {
-            self.skip_to(fin, time, budget, emit);
-        }
-        self.end_if_reached(time, emit);
+    }
+
+    /// Forgets early segments.
+    pub(super) fn forget(&mut self, budget: &mut Budget) {
+        budget.give_back(std::mem::take(&mut self.early_cost));
+        self.early = VecDeque::new();
     }
 }

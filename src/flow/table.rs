@@ -5,12 +5,13 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::key::Key;
+use super::budget::Budget;
+use super::feed::{Feed, Payloads};
+use super::key::{End, Key};
 use super::slab::Slab;
-use super::stream::{Budget, Piece, Stream};
 use super::{Flow, Side};
 use crate::limits::{Limits, Loss};
-use crate::packet::{Frame, Tcp, TcpFlags, Transport};
+use crate::packet::{Frame, TcpFlags, Transport};
 use crate::record::{Duration, Time};
 
 /// A conversation while it is in the table. The number is used again after [`Event::Closed`].
@@ -73,28 +74,51 @@ pub trait Observer {
 #[derive(Debug)]
 struct Entry {
     flow: Flow,
-    /// Which of the items in the queues is this entry's.
-    token: u32,
-    queue: Queue,
-    streams: Option<Box<[Stream; 2]>>,
+    payloads: Payloads,
+    /// When it was put into its queue.
+    queued: Time,
+    /// Whether a packet came since then.
+    is_busy: bool,
 }
 
-/// Which timeout applies.
+/// Which timeout applies. Each is a queue of the slab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Queue {
     /// TCP that was closed and still takes stragglers.
     Lingering,
-    /// Everything without a connection.
-    Datagrams,
+    /// Everything without a connection: datagrams, and SYNs without an answer.
+    Brief,
     /// TCP that is open.
     Open,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Timer {
-    deadline: Time,
-    slot: u32,
-    token: u32,
+impl Queue {
+    const ALL: [Self; 3] = [Self::Lingering, Self::Brief, Self::Open];
+
+    #[inline]
+    fn of(flow: &Flow) -> Self {
+        match &flow.tcp {
+            Some(tcp) if tcp.is_closed() => Self::Lingering,
+            Some(tcp) if !tcp.is_attempt() => Self::Open,
+            _ => Self::Brief,
+        }
+    }
+
+    const fn timeout(self, limits: &Limits) -> Duration {
+        match self {
+            Self::Lingering => limits.tcp_linger,
+            Self::Brief => limits.udp_idle,
+            Self::Open => limits.tcp_idle,
+        }
+    }
+
+    /// Why an entry of this queue leaves the table after its timeout.
+    const fn when_idle(self) -> Closed {
+        match self {
+            Self::Lingering => Closed::Ended,
+            Self::Brief | Self::Open => Closed::Idle,
+        }
+    }
 }
 
 /// Where a conversation is, and enough of its hash to look at few others.
@@ -112,16 +136,20 @@ impl Place {
 }
 
 /// Conversations by their endpoints.
+///
+/// Timeouts run on packet time. Whether a packet belongs to a conversation that has been idle depends on the times of
+/// these two alone, so that what else is in a capture changes nothing; the table's own clock only decides when what is
+/// over leaves it.
 #[derive(Debug)]
 pub struct Table {
     limits: Limits,
     hasher: DefaultHashBuilder,
     index: HashTable<Place>,
-    entries: Slab<Entry>,
-    /// One queue per timeout, each in the order of its deadlines.
-    timers: [VecDeque<Timer>; 3],
-    /// The latest packet time.
+    entries: Slab<Entry, { Queue::ALL.len() }>,
+    /// The latest time that two packets in a row have reached: a single one with a wrong time moves no clock.
     now: Time,
+    /// Time of the packet before.
+    previous: Time,
     budget: Budget,
     loss: Loss,
     /// What is open at the end of the input and not closed yet.
@@ -139,9 +167,9 @@ impl Table {
             hasher: DefaultHashBuilder::default(),
             index: HashTable::new(),
             entries: Slab::new(),
-            timers: Default::default(),
             now: Time::MIN,
-            budget: Budget { per_direction: limits.out_of_order_bytes, left: limits.out_of_order_total },
+            previous: Time::MIN,
+            budget: Budget::of(limits),
             loss: Loss::default(),
             closing: None,
             limits: limits.clone(),
@@ -169,40 +197,41 @@ impl Table {
     /// Takes in a frame: its time and its length on the wire.
     #[inline]
     pub fn ingest(&mut self, frame: &Frame<'_>, time: Time, length: u32, observer: &mut impl Observer) {
-        if time > self.now {
-            self.now = time;
+        let agreed = time.min(std::mem::replace(&mut self.previous, time));
+        if agreed > self.now {
+            self.now = agreed;
             self.expire(observer);
         }
         let Some((key, from)) = Key::of(frame) else { return };
         let hash = self.hasher.hash_one(key) as u32;
-        let mut slot = self.find(hash, &key);
-        if let (Some(old), Transport::Tcp(tcp)) = (slot, frame.transport)
-            && let Some(entry) = self.entries.get(old)
-            && let Some(state) = &entry.flow.tcp
-            && state.is_reused_by(entry.flow.side(from), &tcp)
+        let mut found = self.find(hash, &key);
+        if let Some(slot) = found
+            && let Some(why) = self.is_over_before(slot, from, frame, time)
         {
-            self.close(old, Closed::Reused, observer);
-            slot = None;
+            self.close(slot, why, observer);
+            found = None;
         }
-        let slot = slot.unwrap_or_else(|| self.open(hash, Flow::new(key, from, frame, time), observer));
+        let slot = found.unwrap_or_else(|| self.open(hash, Flow::new(key, from, frame, time), observer));
         let Some(entry) = self.entries.get_mut(slot) else { return };
-
+        entry.is_busy = true;
+        let Entry { flow, payloads, .. } = entry;
         if let Transport::Tcp(tcp) = &frame.transport
             && tcp.flags.has(TcpFlags::SYN)
+            && flow.settle_role(from, frame)
         {
-            entry.flow.settle_role(from, frame);
+            payloads.swap();
         }
-        let side = entry.flow.side(from);
-        entry.flow.count(side, length, frame.payload_length, time);
-        if let (Transport::Tcp(tcp), Some(state)) = (&frame.transport, &mut entry.flow.tcp) {
-            state.segment(side, tcp, frame.payload_length, time);
-            let closed = state.is_closed();
-            if entry.streams.is_some() {
-                let mut feed = Feed { id: FlowId(slot), entry, observer };
-                feed.segment(side, tcp, frame, time, &mut self.budget);
+        let side = flow.side(from);
+        flow.count(side, length, frame.payload_length, time);
+        if let (Transport::Tcp(tcp), Some(state)) = (&frame.transport, &mut flow.tcp) {
+            state.segment(side, tcp, frame.payload_length, time, &mut self.budget);
+            let queue = Queue::of(flow);
+            if payloads.are_wanted() {
+                let mut feed = Feed { id: FlowId(slot), flow, payloads, budget: &mut self.budget, observer };
+                feed.segment(side, tcp, frame, time);
             }
-            if closed {
-                self.linger(slot);
+            if self.entries.queue(slot) != Some(queue as u8) {
+                self.enqueue(slot, queue);
             }
         }
     }
@@ -215,33 +244,50 @@ impl Table {
         self.index.find(Place::spread(hash), same).map(|place| place.slot)
     }
 
+    /// Why a frame with the same endpoints is not part of a conversation any more, if it is not.
+    #[inline]
+    fn is_over_before(&self, slot: u32, from: End, frame: &Frame<'_>, time: Time) -> Option<Closed> {
+        let flow = &self.entries.get(slot)?.flow;
+        if let (Transport::Tcp(header), Some(tcp)) = (&frame.transport, &flow.tcp)
+            && tcp.is_reused_by(flow.side(from), header)
+        {
+            return Some(Closed::Reused);
+        }
+        let queue = Queue::of(flow);
+        (time - flow.end > queue.timeout(&self.limits)).then(|| queue.when_idle())
+    }
+
     fn open(&mut self, hash: u32, flow: Flow, observer: &mut impl Observer) -> u32 {
         if self.entries.len() >= self.limits.flows {
             self.evict(observer);
         }
-        let queue = if flow.tcp.is_some() { Queue::Open } else { Queue::Datagrams };
-        let slot = self.entries.insert(Entry { flow, token: 0, queue, streams: None });
+        let is_tcp = flow.tcp.is_some();
+        let queue = if is_tcp && !flow.has_syn() { Queue::Open } else { Queue::Brief };
+        let entry = Entry { flow, payloads: Payloads::default(), queued: self.now, is_busy: true };
+        let slot = self.entries.insert(entry, queue as u8);
         self.index.insert_unique(Place::spread(hash), Place { hash, slot }, |place| Place::spread(place.hash));
-        self.start_timer(slot);
-        if let Some(entry) = self.entries.get_mut(slot) {
-            let interest = observer.event(FlowId(slot), &entry.flow, Event::Opened);
-            if interest == Interest::Payload && entry.flow.tcp.is_some() {
-                entry.streams = Some(Box::default());
-            }
+        if let Some(entry) = self.entries.get_mut(slot)
+            && observer.event(FlowId(slot), &entry.flow, Event::Opened) == Interest::Payload
+            && is_tcp
+        {
+            entry.payloads = Payloads::wanted();
         }
         slot
     }
 
     /// Tells the observer the rest of a conversation and forgets it.
     fn close(&mut self, slot: u32, why: Closed, observer: &mut impl Observer) {
-        let Some(mut entry) = self.entries.remove(slot) else { return };
-        let hash = self.hasher.hash_one(entry.flow.key) as u32;
+        let Some(Entry { mut flow, mut payloads, .. }) = self.entries.remove(slot) else { return };
+        let hash = self.hasher.hash_one(flow.key) as u32;
         if let Ok(place) = self.index.find_entry(Place::spread(hash), |place| place.slot == slot) {
             place.remove();
         }
-        let end = entry.flow.end;
-        Feed { id: FlowId(slot), entry: &mut entry, observer }.flush(end, &mut self.budget);
-        observer.event(FlowId(slot), &entry.flow, Event::Closed(why));
+        let (id, budget) = (FlowId(slot), &mut self.budget);
+        if let Some(tcp) = &mut flow.tcp {
+            tcp.forget_holes(budget);
+        }
+        Feed { id, flow: &flow, payloads: &mut payloads, budget, observer }.flush(flow.end);
+        observer.event(id, &flow, Event::Closed(why));
     }
 
     /// Closes up to `count` conversations at the end of the input, the oldest first. `false` once all are closed: what an
@@ -250,8 +296,7 @@ impl Table {
         let closing = match &mut self.closing {
             Some(closing) => closing,
             None => {
-                self.timers = Default::default();
-                let mut open: Vec<_> = self.entries.slots().map(|(slot, entry)| (entry.flow.start, slot)).collect();
+                let mut open: Vec<_> = self.entries.iter().map(|(slot, entry)| (entry.flow.start, slot)).collect();
                 open.sort_unstable();
                 self.closing.insert(open.into_iter().map(|(_, slot)| slot).collect())
             }
@@ -259,8 +304,8 @@ impl Table {
         let now: Vec<u32> = closing.drain(..count.min(closing.len())).collect();
         let more = !closing.is_empty();
         for slot in now {
-            let ended = self.entries.get(slot).is_some_and(|entry| entry.flow.is_closed());
-            self.close(slot, if ended { Closed::Ended } else { Closed::EndOfInput }, observer);
+            let is_closed = self.entries.get(slot).is_some_and(|entry| entry.flow.is_closed());
+            self.close(slot, if is_closed { Closed::Ended } else { Closed::EndOfInput }, observer);
         }
         more
     }
@@ -269,7 +314,8 @@ impl Table {
     /// more memory than there is.
     pub fn shrink(&mut self, observer: &mut impl Observer) {
         let left = self.entries.len() / 8 * 7;
-        if left < FEW {
+        // At the end of the input all of them are about to go anyway.
+        if left < FEW || self.closing.is_some() {
             return;
         }
         self.limits.flows = left;
@@ -278,137 +324,52 @@ impl Table {
         }
     }
 
-    const fn timeout(&self, queue: Queue) -> Duration {
-        match queue {
-            Queue::Lingering => self.limits.tcp_linger,
-            Queue::Datagrams => self.limits.udp_idle,
-            Queue::Open => self.limits.tcp_idle,
-        }
-    }
-
-    /// Puts an entry at the end of its queue; an item that it had elsewhere no longer counts.
-    fn start_timer(&mut self, slot: u32) {
-        let now = self.now;
-        let Some(entry) = self.entries.get_mut(slot) else { return };
-        entry.token = entry.token.wrapping_add(1);
-        let (queue, token) = (entry.queue, entry.token);
-        self.timers[queue as usize].push_back(Timer { deadline: now + self.timeout(queue), slot, token });
-    }
-
-    /// A conversation that ended waits for stragglers only.
-    fn linger(&mut self, slot: u32) {
-        if let Some(entry) = self.entries.get_mut(slot)
-            && entry.queue != Queue::Lingering
-        {
-            entry.queue = Queue::Lingering;
-            self.start_timer(slot);
+    /// Puts an entry at the end of a queue.
+    fn enqueue(&mut self, slot: u32, queue: Queue) {
+        if let Some(entry) = self.entries.get_mut(slot) {
+            (entry.queued, entry.is_busy) = (self.now, false);
+            self.entries.move_to_end(slot, queue as u8);
         }
     }
 
     /// Closes what has been idle for too long.
     #[inline]
     fn expire(&mut self, observer: &mut impl Observer) {
-        for queue in [Queue::Lingering, Queue::Datagrams, Queue::Open] {
-            while self.timers[queue as usize].front().is_some_and(|timer| timer.deadline < self.now) {
-                self.expire_first(queue, observer);
-            }
-        }
-    }
-
-    fn expire_first(&mut self, queue: Queue, observer: &mut impl Observer) {
-        let Some(timer) = self.timers[queue as usize].pop_front() else { return };
-        let Some(entry) = self.entries.get(timer.slot).filter(|entry| entry.token == timer.token) else { return };
-        let deadline = entry.flow.end + self.timeout(queue);
-        if deadline < self.now {
-            self.close(timer.slot, if queue == Queue::Lingering { Closed::Ended } else { Closed::Idle }, observer);
-        } else {
-            // It was busy meanwhile. Deadlines in a queue stay in order because each is counted from the present.
-            self.start_timer(timer.slot);
-        }
-    }
-
-    /// Makes room: first what has ended, then datagrams, then what was looked at longest ago.
-    fn evict(&mut self, observer: &mut impl Observer) {
-        for queue in [Queue::Lingering, Queue::Datagrams, Queue::Open] {
-            while let Some(timer) = self.timers[queue as usize].pop_front() {
-                if self.entries.get(timer.slot).is_some_and(|entry| entry.token == timer.token) {
-                    self.loss.evicted_flows += u64::from(queue != Queue::Lingering);
-                    self.close(timer.slot, Closed::Evicted, observer);
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// Puts the payload of one conversation in order and hands it to the observer.
-struct Feed<'a, O> {
-    id: FlowId,
-    entry: &'a mut Entry,
-    observer: &'a mut O,
-}
-
-impl<O: Observer> Feed<'_, O> {
-    #[inline]
-    fn segment(&mut self, side: Side, tcp: &Tcp, frame: &Frame<'_>, time: Time, budget: &mut Budget) {
-        let syn = tcp.flags.has(TcpFlags::SYN);
-        let first = tcp.seq.wrapping_add(u32::from(syn));
-        if tcp.flags.has(TcpFlags::ACK) && !tcp.flags.has(TcpFlags::RST) {
-            self.each_piece(side.other(), budget, |stream, budget, emit| {
-                if syn {
-                    stream.begin(tcp.ack);
+        for queue in Queue::ALL {
+            let timeout = queue.timeout(&self.limits);
+            while let Some((slot, entry)) = self.entries.first(queue as u8)
+                && entry.queued + timeout < self.now
+            {
+                if entry.is_busy || entry.flow.end + timeout >= self.now {
+                    self.enqueue(slot, queue);
                 } else {
-                    stream.acknowledged(tcp.ack, time, budget, emit);
+                    self.close(slot, queue.when_idle(), observer);
                 }
-            });
-        }
-        self.each_piece(side, budget, |stream, budget, emit| {
-            if syn {
-                stream.begin(first);
             }
-            if frame.payload_length > 0 {
-                stream.segment((first, frame.payload, frame.payload_length), time, budget, emit);
-            }
-            if tcp.flags.has(TcpFlags::FIN) {
-                stream.fin(first.wrapping_add(frame.payload_length), time, emit);
-            }
-        });
-        if tcp.flags.has(TcpFlags::RST) {
-            self.flush(time, budget);
         }
     }
 
-    /// Gives out what is left of both sides.
-    fn flush(&mut self, time: Time, budget: &mut Budget) {
-        for side in Side::BOTH {
-            self.each_piece(side, budget, |stream, budget, emit| stream.flush(time, budget, emit));
+    /// Makes room: takes what has ended if there is any, else what will time out first.
+    fn evict(&mut self, observer: &mut impl Observer) {
+        if let Some((_, slot)) = self.quietest(Queue::Lingering) {
+            self.close(slot, Closed::Evicted, observer);
+        } else if let Some((_, slot)) =
+            [Queue::Brief, Queue::Open].map(|queue| self.quietest(queue)).into_iter().flatten().min()
+        {
+            self.loss.evicted_flows += 1;
+            self.close(slot, Closed::Evicted, observer);
         }
     }
 
-    /// Runs `work` on a side's stream and tells the observer the pieces that it gives.
-    #[inline]
-    fn each_piece(
-        &mut self,
-        side: Side,
-        budget: &mut Budget,
-        work: impl FnOnce(&mut Stream, &mut Budget, &mut dyn FnMut(Piece<'_>)),
-    ) {
-        let Some(streams) = &mut self.entry.streams else { return };
-        let mut interest = Interest::Payload;
-        work(&mut streams[side.index()], budget, &mut |piece| {
-            if interest == Interest::Flow {
-                return;
+    /// Which entry of a queue had no packet for the longest time, and when it will time out.
+    fn quietest(&mut self, queue: Queue) -> Option<(Time, u32)> {
+        // Each turn of the loop belongs to a packet that came before, so that on the whole there are few.
+        loop {
+            let (slot, entry) = self.entries.first(queue as u8)?;
+            if !entry.is_busy {
+                return Some((entry.queued + queue.timeout(&self.limits), slot));
             }
-            let event = match piece {
-                Piece::Data(bytes, time) => Event::Data(side, bytes, time),
-                Piece::Gap(bytes, time) => Event::Gap(side, bytes, time),
-                Piece::End(time) => Event::End(side, time),
-            };
-            interest = self.observer.event(self.id, &self.entry.flow, event);
-        });
-        if interest == Interest::Flow {
-            budget.left += streams.iter().map(Stream::early_bytes).sum::<usize>();
-            self.entry.streams = None;
+            self.enqueue(slot, queue);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What the headers of a TCP conversation tell: handshake, retransmissions, how it ended.
 
 use super::Side;
-use super::sequence::{Holes, distance};
+use super::budget::Budget;
+use super::endpoint::{Circumstances, Endpoints, conn_state};
+use super::sequence::{Holes, PATIENCE, distance, is_near};
 use crate::packet::{Tcp as Header, TcpFlags};
 use crate::record::{Duration, Time};
 
@@ -9,202 +11,222 @@ use crate::record::{Duration, Time};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tcp {
     pub(super) halves: [Half; 2],
-    /// Time of the last SYN before an answer.
-    syn_time: Time,
-    /// SYN to the acknowledgment that completes the handshake.
-    pub(super) handshake_rtt: Option<Duration>,
+    endpoints: Endpoints,
+    handshake: Handshake,
     pub(super) resets: u32,
-    /// Who reset it first, while it was not yet closed by both.
-    reset_by: Option<Side>,
+}
+
+/// How far the handshake was followed.
+#[derive(Debug, Clone, Copy, Default)]
+enum Handshake {
+    /// No SYN of the originator was captured before the answer to it.
+    #[default]
+    Unknown,
+    /// When the last SYN before an answer was sent.
+    Begun(Time),
+    /// From that to the acknowledgment of the answer.
+    Done(Duration),
 }
 
 /// What one side sent.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Half {
-    /// Control bits of all its segments.
-    flags: u8,
-    /// Whether `next` is known.
-    synchronised: bool,
-    window_scale: u8,
-    /// Sequence number after the highest byte known to be sent.
+    /// What it sent that is not in the capture.
+    holes: Holes,
+    /// Sequence number after the highest byte known to be sent, once `is_synchronised`.
     next: u32,
+    /// Sequence number of its SYN.
     initial: u32,
     pub(super) syns: u32,
     pub(super) retransmissions: u32,
     pub(super) out_of_order: u32,
     pub(super) zero_windows: u32,
-    holes: Option<Box<Holes>>,
+    is_synchronised: bool,
+    /// Whether it acknowledged anything, resets aside.
+    acknowledges: bool,
+    /// Segments in a row that are nowhere near `next`.
+    strays: u8,
 }
 
-impl Half {
-    const fn has(&self, flag: u16) -> bool {
-        self.flags as u16 & flag != 0
-    }
-
-    /// Payload that it sent and that is not in the capture, in bytes.
-    pub(super) fn lost_bytes(&self) -> u64 {
-        self.holes.as_ref().map_or(0, |holes| holes.bytes())
-    }
-
-    /// Moves on to `next`, past a hole if there is one.
-    fn advance(&mut self, start: u32, next: u32, time: Time) {
-        if distance(self.next, start) > 0 {
-            self.holes.get_or_insert_default().open(self.next, start, time);
-        }
-        self.next = next;
-    }
-}
-
-/// Within this time a segment that fills a hole was reordered; later it was sent again (as tshark has it).
+/// Within this time a segment that fills a hole was reordered, if no round trip was measured. A sender that hears of
+/// a loss takes at least a round trip to send again. (tshark has the same rule and the same figure.)
 const REORDERING: Duration = Duration::from_nanos(3_000_000);
+
+/// A SYN was overtaken by its own conversation, and does not open another one, if no more than this was sent since.
+const OVERTAKEN: std::ops::Range<i32> = 0..1 << 16;
 
 impl Tcp {
     /// Whether this segment opens another conversation than the one that it meets: a SYN with another initial
     /// sequence number.
     pub(super) fn is_reused_by(&self, from: Side, header: &Header) -> bool {
-        let opens = header.flags.has(TcpFlags::SYN) && !header.flags.has(TcpFlags::ACK);
         let half = &self.halves[from.index()];
-        opens
-            && if half.has(TcpFlags::SYN) {
+        header.flags.has(TcpFlags::SYN)
+            && !header.flags.has(TcpFlags::RST)
+            && if half.syns > 0 {
                 half.initial != header.seq
             } else {
-                // A SYN that was overtaken by its own answer belongs to it; any other is new.
-                half.synchronised && half.next != header.seq.wrapping_add(1)
+                half.is_synchronised && !OVERTAKEN.contains(&distance(header.seq.wrapping_add(1), half.next))
             }
     }
 
     /// Whether both sides closed it, or one reset it.
     pub(super) fn is_closed(&self) -> bool {
-        self.resets > 0 || self.halves.iter().all(|h| h.has(TcpFlags::FIN))
+        self.endpoints.is_closed()
+    }
+
+    /// Whether it is nothing but SYNs that no one is known to have answered.
+    pub(super) fn is_attempt(&self) -> bool {
+        self.endpoints.is_attempt() && !self.halves[Side::Originator.index()].acknowledges
+    }
+
+    /// SYN to the acknowledgment that completes the handshake.
+    pub(super) const fn handshake_rtt(&self) -> Option<Duration> {
+        match self.handshake {
+            Handshake::Done(rtt) => Some(rtt),
+            _ => None,
+        }
     }
 
     /// Takes in the next segment, with the length of its payload on the wire.
     #[inline]
-    pub(super) fn segment(&mut self, from: Side, header: &Header, length: u32, time: Time) {
-        let flags = header.flags;
-        let control = flags.has(TcpFlags::SYN) || flags.has(TcpFlags::FIN);
-        let consumed = length + u32::from(flags.has(TcpFlags::SYN)) + u32::from(flags.has(TcpFlags::FIN));
-        let end = header.seq.wrapping_add(consumed);
-        let (sender, receiver) = self.pair(from);
-
-        if flags.has(TcpFlags::RST) {
-            let closed = sender.has(TcpFlags::FIN) && receiver.has(TcpFlags::FIN);
+    pub(super) fn segment(&mut self, from: Side, header: &Header, length: u32, time: Time, budget: &mut Budget) {
+        self.endpoints.segment(from, header.flags, length);
+        if header.flags.has(TcpFlags::RST) {
+            // Neither its sequence number nor its acknowledgment can be relied on.
             self.resets += 1;
-            if !closed && self.reset_by.is_none() {
-                self.reset_by = Some(from);
-            }
-            self.halves[from.index()].flags |= TcpFlags::RST as u8;
             return;
         }
-        if sender.synchronised {
-            let ahead = distance(sender.next, end);
-            let keep_alive = length <= 1 && !control && end.wrapping_sub(length) == sender.next.wrapping_sub(1);
-            if ahead > 0 {
-                if distance(header.seq, sender.next) > 0 {
-                    // Part of it is new; the rest was sent before.
-                    sender.retransmissions += 1;
-                    sender.next = end;
-                } else {
-                    sender.advance(header.seq, end, time);
-                }
-            } else if consumed > 0 && !keep_alive {
-                let filled = sender.holes.as_mut().and_then(|holes| holes.fill(header.seq, end));
-                if filled.is_some_and(|since| time - since <= REORDERING) {
-                    sender.out_of_order += 1;
-                } else {
-                    sender.retransmissions += 1;
-                }
-            }
-        } else {
-            sender.synchronised = true;
-            sender.next = end;
+        let reordering = self.handshake_rtt().unwrap_or(REORDERING);
+        let [originator, responder] = &mut self.halves;
+        let (sender, receiver) = match from {
+            Side::Originator => (originator, responder),
+            Side::Responder => (responder, originator),
+        };
+        sender.sends(header, length, time, reordering, budget);
+        if header.flags.has(TcpFlags::ACK) {
+            sender.acknowledges = true;
+            receiver.is_acknowledged(header.ack, time, budget);
         }
-        sender.flags |= (flags.0 & 0xff) as u8;
-
-        if flags.has(TcpFlags::SYN) {
-            sender.initial = header.seq;
-            sender.syns += 1;
-            sender.window_scale = header.window_scale.unwrap_or(0);
-            if !flags.has(TcpFlags::ACK) && !receiver.has(TcpFlags::SYN) {
-                self.syn_time = time;
-                return;
-            }
-        } else if header.window == 0 && !flags.has(TcpFlags::FIN) {
-            sender.zero_windows += 1;
-        }
-        if flags.has(TcpFlags::ACK) {
-            if receiver.synchronised {
-                let unseen = distance(receiver.next, header.ack);
-                // A single number may be a FIN that was not captured.
-                if unseen > 1 && unseen < 1 << 30 {
-                    receiver.advance(header.ack, header.ack, time);
-                }
-            } else {
-                receiver.synchronised = true;
-                receiver.next = header.ack;
-            }
-            let complete = sender.has(TcpFlags::SYN) && receiver.has(TcpFlags::SYN);
-            if complete && self.handshake_rtt.is_none() && !flags.has(TcpFlags::SYN) && self.syn_time != Time::default()
-            {
-                self.handshake_rtt = Some(time - self.syn_time);
-            }
+        if !matches!(self.handshake, Handshake::Done(_)) && from == Side::Originator {
+            self.follow_handshake(header, time);
         }
     }
 
-    fn pair(&mut self, from: Side) -> (&mut Half, &mut Half) {
-        let [originator, responder] = &mut self.halves;
-        match from {
-            Side::Originator => (originator, responder),
-            Side::Responder => (responder, originator),
+    /// Takes in a segment of the originator.
+    fn follow_handshake(&mut self, header: &Header, time: Time) {
+        let responder = &self.halves[Side::Responder.index()];
+        let flags = header.flags;
+        match self.handshake {
+            _ if flags.has(TcpFlags::SYN) => {
+                if !flags.has(TcpFlags::ACK) && responder.syns == 0 {
+                    self.handshake = Handshake::Begun(time);
+                }
+            }
+            Handshake::Begun(sent) if flags.has(TcpFlags::ACK) && responder.syns > 0 => {
+                let rtt = time - sent;
+                if rtt < Duration::ZERO {
+                    self.handshake = Handshake::Unknown;
+                } else if distance(responder.initial, header.ack) > 0 {
+                    self.handshake = Handshake::Done(rtt);
+                }
+            }
+            _ => {}
         }
     }
 
     /// How the conversation stands, in Zeek's codes (`conn_state` of its conn.log) and in words.
-    pub(super) fn state(&self) -> (&'static str, &'static str) {
-        use TcpFlags as F;
-        let [o, r] = &self.halves;
-        let answered = r.flags & !(F::RST as u8) != 0;
-        match (o.has(F::SYN), r.has(F::SYN)) {
-            (true, false) if !answered => match (r.has(F::RST), o.has(F::RST), o.has(F::FIN)) {
-                (true, ..) => ("REJ", "refused"),
-                (_, true, _) => ("RSTOS0", "given up by client"),
-                (_, _, true) => ("SH", "closed by client, no answer"),
-                _ => ("S0", "no answer"),
-            },
-            (true, _) => match (self.reset_by, o.has(F::FIN), r.has(F::FIN)) {
-                (Some(Side::Originator), ..) => ("RSTO", "reset by client"),
-                (Some(Side::Responder), ..) => ("RSTR", "reset by server"),
-                (None, true, true) => ("SF", "closed"),
-                (None, true, false) => ("S2", "half-closed by client"),
-                (None, false, true) => ("S3", "half-closed by server"),
-                (None, false, false) => ("S1", "open"),
-            },
-            (false, true) if self.reset_by == Some(Side::Responder) => ("RSTRH", "reset by server"),
-            (false, true) if r.has(F::FIN) && !o.synchronised => ("SHR", "closed by server"),
-            (false, _) => (
-                "OTH",
-                match (self.reset_by, o.has(F::FIN), r.has(F::FIN)) {
-                    (Some(Side::Originator), ..) => "reset by client",
-                    (Some(Side::Responder), ..) => "reset by server",
-                    (None, true, true) => "closed",
-                    (None, true, false) => "half-closed by client",
-                    (None, false, true) => "half-closed by server",
-                    (None, false, false) => "open",
-                },
-            ),
-        }
+    pub(super) fn state(&self, has_payload: bool) -> (&'static str, &'static str) {
+        let [originator, _] = &self.halves;
+        let (has_syn, was_answered) = (originator.syns > 0, originator.acknowledges);
+        conn_state(self.endpoints, Circumstances { has_syn, was_answered, has_payload })
     }
 
-    /// SYNs that got no answer.
+    /// SYNs of the originator that got no answer.
     pub(super) fn unanswered_syns(&self) -> u32 {
-        let [originator, responder] = &self.halves;
-        let answered = responder.flags != 0;
-        originator.syns.saturating_sub(u32::from(answered))
+        let [originator, _] = &self.halves;
+        let was_answered = !self.endpoints.is_attempt() || originator.acknowledges;
+        originator.syns.saturating_sub(was_answered.into())
     }
 
     /// Exchanges the sides, for when it turns out that the originator is the other one.
     pub(super) fn swap(&mut self) {
         self.halves.swap(0, 1);
-        self.reset_by = self.reset_by.map(Side::other);
+        self.endpoints.swap();
+    }
+
+    /// Forgets where holes are: nothing more comes that could fill them.
+    pub(super) fn forget_holes(&mut self, budget: &mut Budget) {
+        self.halves.iter_mut().for_each(|half| half.holes.forget(budget));
+    }
+}
+
+impl Half {
+    /// Bytes that it sent and that are not in the capture.
+    pub(super) const fn lost_bytes(&self) -> u64 {
+        self.holes.bytes()
+    }
+
+    /// Takes in a segment that it sent.
+    #[inline]
+    fn sends(&mut self, header: &Header, length: u32, time: Time, reordering: Duration, budget: &mut Budget) {
+        let (syn, fin) = (header.flags.has(TcpFlags::SYN), header.flags.has(TcpFlags::FIN));
+        let (start, controls) = (header.seq, u32::from(syn) + u32::from(fin));
+        let end = start.wrapping_add(length).wrapping_add(controls);
+        if syn {
+            self.syns += 1;
+            self.initial = start;
+        } else if header.window == 0 && !fin {
+            self.zero_windows += 1;
+        }
+        if !self.is_synchronised || (syn && self.syns == 1 && distance(self.next, end) > 0) {
+            self.is_synchronised = true;
+            self.next = end;
+            return;
+        }
+        if !is_near(self.next, start) {
+            self.stray(end);
+            return;
+        }
+        self.strays = 0;
+        if distance(self.next, start) > 0 {
+            self.holes.open(self.next, start, time, budget);
+            self.next = end;
+        } else if distance(self.next, end) > 0 {
+            if start != self.next {
+                // A part of it was sent before.
+                self.retransmissions += 1;
+                self.holes.fill(start, self.next, budget);
+            }
+            self.next = end;
+        } else if start != end && !(syn && self.syns == 1) {
+            let is_keep_alive = length == 1 && !fin && end == self.next;
+            match self.holes.fill(start, end, budget) {
+                Some(since) if time - since <= reordering => self.out_of_order += 1,
+                None if is_keep_alive => {}
+                _ => self.retransmissions += 1,
+            }
+        }
+    }
+
+    /// The other side acknowledges what it sent before `ack`.
+    #[inline]
+    fn is_acknowledged(&mut self, ack: u32, time: Time, budget: &mut Budget) {
+        if !self.is_synchronised {
+            self.is_synchronised = true;
+            self.next = ack;
+        } else if distance(self.next, ack) > 1 && is_near(self.next, ack) {
+            // A single number may be a FIN that was not captured.
+            self.holes.open(self.next, ack, time, budget);
+            self.next = ack;
+        }
+    }
+
+    /// A segment that is nowhere near: it counts for nothing, unless more follow.
+    fn stray(&mut self, end: u32) {
+        self.strays += 1;
+        if self.strays == PATIENCE {
+            self.strays = 0;
+            self.next = end;
+        }
     }
 }

@@ -29,7 +29,7 @@ fn read(fd: OwnedFd) -> (Option<Read>, Option<CaptureError>) {
         Err(error) => return (None, Some(error)),
     };
     let keep = Keep { payload: true, bytes: true, secrets: false };
-    let settings = Settings { limits: limits.clone(), bodies: true, show_secrets: false };
+    let settings = Settings { limits: limits.clone(), bodies: true, credentials: true, show_secrets: false };
     let stages = vec![
         Stage::Packets(Some(keep)),
         Stage::Conversations(Box::new(Flows)),

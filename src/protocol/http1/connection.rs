@@ -29,6 +29,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Keep bodies; without it they are only measured.
     pub bodies: bool,
+    /// Credentials will be asked for: those that come again are recognised.
+    pub credentials: bool,
     /// Show credentials instead of masking them.
     pub show_secrets: bool,
 }

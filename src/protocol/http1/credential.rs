@@ -1,10 +1,12 @@
 //! The credential that a request carries.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
 use super::head::Head;
@@ -74,6 +76,33 @@ impl Credential {
             .or_else(|| finder.parameter())
             .or_else(|| finder.cookie())
             .or_else(of_proxy)
+    }
+}
+
+/// Credentials that were found before, by the Authorization field that holds them: clients send the same ones again and
+/// again.
+#[derive(Debug, Default)]
+pub(super) struct Credentials(HashMap<Box<[u8]>, Arc<Credential>>);
+
+impl Credentials {
+    /// How many are remembered.
+    const MOST: usize = 4096;
+
+    /// As [`Credential::of`].
+    pub(super) fn of(&mut self, head: &Head, status: Option<u16>, show_secrets: bool) -> Option<Arc<Credential>> {
+        let find = || Credential::of(head, status, show_secrets).map(Arc::new);
+        let Some(value) = head.field("authorization").filter(|_| status != Some(407)) else { return find() };
+        if let Some(known) = self.0.get(value.as_ref()) {
+            return Some(known.clone());
+        }
+        // Without a credential in that field another one may be found, which is not this field's.
+        let found = Finder { head, show_secrets }.authorization("authorization").map(Arc::new);
+        let Some(found) = found else { return find() };
+        if self.0.len() == Self::MOST {
+            self.0.clear();
+        }
+        self.0.insert(value.into_owned().into_boxed_slice(), found.clone());
+        Some(found)
     }
 }
 

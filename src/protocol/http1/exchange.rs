@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::credential::Credential;
+use super::credential::{Credential, Credentials};
 use super::flags::Flags;
 use super::forwarded::{self, Hop};
 use super::head::Fields;
@@ -31,6 +31,8 @@ pub struct HttpExchange {
     /// What is remarkable about the two together.
     pub(super) flags: Flags,
     show_secrets: bool,
+    /// The credential, once somebody asked for it.
+    credential: OnceLock<Option<Arc<Credential>>>,
 }
 
 impl fmt::Debug for HttpExchange {
@@ -45,6 +47,8 @@ crate::record! {
     impl Record for HttpExchange as "http_exchange" {
         /// When the first byte of the request was captured; of the response, if there is no request.
         time: Time, main => |x| x.time;
+        /// When the last byte of the exchange was captured, as far as it was.
+        end: Time => |x| x.end();
         /// Who sent the request.
         client: Address, main => |x| x.client.ip();
         /// TCP port of the client.
@@ -56,7 +60,7 @@ crate::record! {
         /// Method of the request, as sent.
         method: Text, main => |x| x.target().map(|target| text(target.method));
         /// Host that the request is for, with its port if sent: of an absolute target, else of the Host field (RFC 9112, section 3.3).
-        host: Text, main => |x| x.target().and_then(|target| target.host).map(cow_text);
+        host: Text => |x| x.target().and_then(|target| target.host).map(cow_text);
         /// Path of the target, without the query; `*` if the request is for the server as a whole; none for CONNECT.
         path: Text, main => |x| x.target().and_then(|target| target.path).map(text);
         /// Query of the target, without the question mark.
@@ -66,7 +70,7 @@ crate::record! {
         /// Protocol version of the request, else of the response: `HTTP/1.1`.
         version: Text => |x| x.version().map(text);
         /// Status code of the final response.
-        status: Integer, main => |x| x.response.as_ref().map(|response| response.status);
+        status: Integer, main => |x| x.status();
         /// Reason phrase of the final response.
         reason: Text => |x| x.response.as_ref().and_then(|response| response.head.status_line()).map(|line| text(line.reason));
         /// Time from the last byte of the request to the first byte of the final response, where both were seen in that order.
@@ -92,7 +96,7 @@ crate::record! {
         /// Content-Type of the response.
         content_type: Text => |x| x.header(x.response.as_ref(), "content-type");
         /// The credential that the request carries.
-        credential: Record => |x| x.credential().map(Arc::new);
+        credential: Record => |x| x.credential();
         /// Who the request came from according to X-Forwarded-For and Forwarded (RFC 7239), the originating client first. Whoever sends a request can write anything there.
         forwarded_for: List => |x| x.forwarded_for();
         /// The originating client: the first of `forwarded_for`, else `client`.
@@ -118,7 +122,24 @@ impl HttpExchange {
             informational: Vec::new(),
             flags: Flags::default(),
             show_secrets,
+            credential: OnceLock::new(),
         }
+    }
+
+    /// Takes the credential from those that are known, because it will be asked for.
+    pub(super) fn know_credential(&self, known: &mut Credentials) {
+        if let Some(request) = &self.request {
+            self.credential.get_or_init(|| known.of(&request.head, self.status(), self.show_secrets));
+        }
+    }
+
+    fn status(&self) -> Option<u16> {
+        self.response.as_ref().map(|response| response.status)
+    }
+
+    fn end(&self) -> Time {
+        let messages = [self.request.as_ref(), self.response.as_ref()].into_iter().flatten();
+        messages.map(|message| message.end.unwrap_or(message.time)).fold(self.time, Time::max)
     }
 
     fn target(&self) -> Option<Target<'_>> {
@@ -191,9 +212,9 @@ impl HttpExchange {
         })
     }
 
-    fn credential(&self) -> Option<Credential> {
-        let status = self.response.as_ref().map(|response| response.status);
-        Credential::of(&self.request.as_ref()?.head, status, self.show_secrets)
+    fn credential(&self) -> Option<Arc<Credential>> {
+        let find = || Credential::of(&self.request.as_ref()?.head, self.status(), self.show_secrets).map(Arc::new);
+        self.credential.get_or_init(find).clone()
     }
 
     fn hops(&self) -> Vec<Hop> {

@@ -4,9 +4,9 @@
 use super::flags::Flags;
 use crate::record::Time;
 
-/// Turns after which a client is known to wait whatever is missed. One is not enough: browsers that pipeline get the page
-/// first, and then everything in it at once.
-const WAITS: usize = 2;
+/// Turns after which a client is known to wait whatever is missed. A few are not enough: clients that pipeline get a page
+/// or an index first, and then everything in it at once.
+const WAITS: usize = 4;
 
 /// What is known of a connection before the first message of it that was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) struct Turns {
     waits: usize,
     /// Whether a request was missed that no response was seen for.
     owed: bool,
-    /// Whether a request may have been missed since the last one that was seen.
+    /// Whether a request may have been missed since the last one that was seen, or none was seen.
     request_missed: bool,
     /// Until when something was seen or missed of responses.
     last_response: Option<Time>,
@@ -66,7 +66,7 @@ impl Turns {
     pub(super) fn new(past: Past) -> Self {
         let owed = past == Past::Owed;
         let habit = if owed { Habit::Unproven { turn: false } } else { Habit::Assumed { turn: false } };
-        Self { habit, waits: 0, owed, request_missed: false, last_response: None }
+        Self { habit, waits: 0, owed, request_missed: true, last_response: None }
     }
 
     /// A request begins at that time; `idle` if no other waits and no response is being read, `counted` if nothing was
@@ -91,6 +91,11 @@ impl Turns {
             self.habit = Habit::Pipelines;
         }
         let owed = std::mem::take(&mut self.owed);
+        if waiting == 0 && !owed && !self.request_missed {
+            // One response too many: the requests that were missed before were more than one at a time.
+            self.waits = 0;
+            self.unlearn();
+        }
         let in_turn = waiting == 1 && !owed;
         let clean_turn = in_turn && !self.request_missed;
         match &mut self.habit {

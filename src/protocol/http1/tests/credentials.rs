@@ -160,7 +160,7 @@ fn no_field_shows_a_secret_until_secrets_are_asked_for() {
         server(format!("HTTP/1.1 200 OK\r\nSet-Cookie: sid={set}\r\nContent-Length: 0\r\n\r\n")),
     ];
     let hidden = Scenario::new(steps.clone()).run_every_way();
-    let told = json(&hidden.rows).concat() + &format!("{:?}", hidden.rows);
+    let told = json(&hidden.rows).concat() + format!("{:?}", hidden.rows).as_str();
     for secret in secrets {
         assert!(!told.contains(secret), "{secret} in {told}");
     }

@@ -3,8 +3,9 @@
 use super::*;
 use crate::record::Type;
 
-const NAMES: [&str; 31] = [
+const NAMES: [&str; 32] = [
     "time",
+    "end",
     "client",
     "client_port",
     "server",
@@ -50,7 +51,7 @@ fn exchange() -> HttpExchange {
 #[test]
 fn every_field_has_its_name_and_place() {
     let names: Vec<_> = HttpExchange::KIND.fields.iter().map(|field| field.name.as_ref()).collect();
-    assert_eq!(names, NAMES[..30]);
+    assert_eq!(names, NAMES[..31]);
     assert_eq!(HttpExchange::KIND.name, "http_exchange");
 }
 
@@ -59,6 +60,7 @@ fn every_field_says_what_was_on_the_wire() {
     let row = exchange();
     for (name, expected) in NAMES.iter().zip([
         "1970-01-01T00:00:00.000000000Z",
+        "1970-01-01T00:00:00.003000000Z",
         "10.0.0.1",
         "40000",
         "10.0.0.2",
@@ -140,5 +142,5 @@ fn what_was_not_seen_has_no_value() {
 
 #[test]
 fn the_summary_fits_a_line() {
-    assert_eq!(exchange().summary(), "1970-01-01T00:00:00.000000000Z 10.0.0.1 PUT Shop.example:8080 /a 201 2ms",);
+    assert_eq!(exchange().summary(), "1970-01-01T00:00:00.000000000Z 10.0.0.1 PUT /a 201 2ms");
 }
