@@ -20,6 +20,7 @@ fn what_is_no_capture_is_an_error_that_says_what_it_is() {
     folder.write("version.pcap", little(&[0xa1b2_c3d4, 0x0004_0063, 0, 0, 0xffff, 1]));
     folder.write("not-first.pcapng", block(6, &[0; 32]));
     folder.write("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
+    folder.write("count.rhai", "//! Counts.\ncapture().count()\n");
     std::fs::create_dir(folder.path("folder")).unwrap();
     for command in ["gzip -kc text > text.gz", "zstd -qc text > text.zst", ": | gzip > empty.gz"] {
         assert_eq!(folder.shell(command).code, Some(0));
