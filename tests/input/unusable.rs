@@ -46,7 +46,7 @@ fn as_nobody(folder: &Folder, arguments: &[&str]) -> Ended {
 #[test]
 fn a_file_without_permission_could_not_be_observed() {
     let folder = Folder::with("secret.pcap", small().pcap());
-    std::fs::set_permissions(folder.path("secret.pcap"), PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(folder.path("secret.pcap"), PermissionsExt::from_mode(0o000)).unwrap();
     let ended = as_nobody(&folder, &["eval", "-r", "secret.pcap", "capture().count()"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""), "{}", ended.stderr);
     let message = "error: cannot open `secret.pcap`: no permission to read it; ask its owner for access, or run as a \
