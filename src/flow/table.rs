@@ -156,6 +156,9 @@ pub struct Table {
     closing: Option<VecDeque<u32>>,
 }
 
+/// Conversations that take little memory whatever they hold.
+const FEW: usize = 1000;
+
 impl Table {
     /// An empty table.
     #[must_use]
@@ -305,6 +308,20 @@ impl Table {
             self.close(slot, if is_closed { Closed::Ended } else { Closed::EndOfInput }, observer);
         }
         more
+    }
+
+    /// Gives up an eighth of the conversations, and from now on keeps no more than are left: for when they turn out to take
+    /// more memory than there is.
+    pub fn shrink(&mut self, observer: &mut impl Observer) {
+        let left = self.entries.len() / 8 * 7;
+        // At the end of the input all of them are about to go anyway.
+        if left < FEW || self.closing.is_some() {
+            return;
+        }
+        self.limits.flows = left;
+        for _ in left..self.entries.len() {
+            self.evict(observer);
+        }
     }
 
     /// Puts an entry at the end of a queue.

@@ -168,6 +168,9 @@ impl Capture {
         while self.streams[index].rows.is_empty() {
             let State::Open(reading) = &mut self.state else { return Ok(()) };
             let pipeline = &mut reading.pipeline;
+            if context.memory.is_short() {
+                pipeline.shrink();
+            }
             let stopped = if context.cancel.is_requested() { pipeline.stop() } else { Ok(()) };
             let more = stopped.and_then(|()| pipeline.advance()).map_err(|error| explain(&error, context))?;
             reading.count(context);
