@@ -28,12 +28,12 @@ pub(super) fn decode<'a>(
         |name: &&[u8]| !["", "identity", "chunked"].iter().any(|no| name.eq_ignore_ascii_case(no.as_bytes()));
     let names: Vec<_> = names.filter(is_coding).take(CODINGS + 1).collect();
     if body.is_empty() || names.is_empty() {
-        return (None, Flags::default());
+        return (None, Flags::NONE);
     }
     if names.len() > CODINGS {
         return (None, Flags::BAD_ENCODING);
     }
-    let (mut decoded, mut flags) = (None, Flags::default());
+    let (mut decoded, mut flags) = (None, Flags::NONE);
     for name in names.iter().rev() {
         let input = decoded.as_deref().unwrap_or(body);
         let Some(reader) = decoder(name, input) else {
@@ -43,7 +43,7 @@ pub(super) fn decode<'a>(
         match end {
             End::Limit => flags |= Flags::DECODED_LIMIT,
             // A body of which a part is missing, or that was cut by a limit before, ends early without being wrong.
-            End::Error if whole && flags == Flags::default() => flags |= Flags::BAD_ENCODING,
+            End::Error if whole && flags == Flags::NONE => flags |= Flags::BAD_ENCODING,
             End::Error | End::Whole => {}
         }
         if output.is_empty() && end == End::Error {
@@ -151,14 +151,14 @@ mod tests {
             (deflate(&gzip(BROTLI)), "identity,br , gzip,,deflate"),
             (gzip(TEXT), "gzip, chunked"),
         ] {
-            assert_eq!(decoded(&body, coding), (Some(TEXT.to_vec()), Flags::default()), "{coding}");
+            assert_eq!(decoded(&body, coding), (Some(TEXT.to_vec()), Flags::NONE), "{coding}");
         }
     }
 
     #[test]
     fn what_has_no_coding_stays() {
-        assert_eq!(decoded(TEXT, "identity"), (None, Flags::default()));
-        assert_eq!(decoded(b"", "gzip"), (None, Flags::default()));
+        assert_eq!(decoded(TEXT, "identity"), (None, Flags::NONE));
+        assert_eq!(decoded(b"", "gzip"), (None, Flags::NONE));
     }
 
     #[test]
@@ -176,10 +176,24 @@ mod tests {
     }
 
     #[test]
+    fn a_window_that_no_server_may_ask_for_is_not_allocated() {
+        for (window_log, flags) in [(ZSTD_WINDOW_LOG, Flags::NONE), (ZSTD_WINDOW_LOG + 1, Flags::BAD_ENCODING)] {
+            let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+            encoder.window_log(window_log).unwrap();
+            encoder.write_all(TEXT).unwrap();
+            // Before the end is known, the window cannot be made smaller than asked for.
+            encoder.flush().unwrap();
+            assert_eq!(decoded(&encoder.finish().unwrap(), "zstd").1, flags, "{window_log}");
+        }
+    }
+
+    #[test]
     fn what_lies_about_its_coding_is_told() {
         assert_eq!(decoded(TEXT, "gzip"), (None, Flags::BAD_ENCODING));
         assert_eq!(decoded(TEXT, "compress"), (None, Flags::UNKNOWN_ENCODING));
-        assert_eq!(decoded(TEXT, "gzip,gzip,gzip,gzip,gzip,gzip"), (None, Flags::BAD_ENCODING));
+        let wrap = |times| (0..times).fold(TEXT.to_vec(), |body, _| gzip(&body));
+        assert_eq!(decoded(&wrap(5), "gzip,gzip,gzip,gzip,gzip"), (Some(TEXT.to_vec()), Flags::NONE));
+        assert_eq!(decoded(&wrap(6), "gzip,gzip,gzip,gzip,gzip,gzip"), (None, Flags::BAD_ENCODING));
         // The outer coding is known, the inner one is not.
         assert_eq!(decoded(&gzip(TEXT), "aes128gcm, gzip"), (Some(TEXT.to_vec()), Flags::UNKNOWN_ENCODING));
     }
@@ -193,7 +207,7 @@ mod tests {
             let cut = &body[..body.len() - 3];
             let (output, flags) = decode(cut, [coding.as_bytes()].into_iter(), 1 << 20, false);
             let output = output.unwrap_or_default();
-            assert!(noise.starts_with(&output) && flags == Flags::default(), "{coding}");
+            assert!(noise.starts_with(&output) && flags == Flags::NONE, "{coding}");
             assert_eq!(decoded(cut, coding).1, Flags::BAD_ENCODING, "{coding}");
         }
     }

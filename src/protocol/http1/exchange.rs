@@ -129,7 +129,7 @@ impl HttpExchange {
             request: None,
             response: None,
             informational: Vec::new(),
-            flags: Flags::default(),
+            flags: Flags::NONE,
             show_secrets,
             credential: OnceLock::new(),
         }
@@ -180,7 +180,7 @@ impl HttpExchange {
         let messages = [&self.request, &self.response];
         messages.into_iter().flatten().fold(self.flags, |flags, message| {
             let malformed = message.head.fields().any(|field| !field.is_well_formed());
-            flags | message.flags | if malformed { Flags::MALFORMED_FIELD } else { Flags::default() }
+            flags | message.flags | if malformed { Flags::MALFORMED_FIELD } else { Flags::NONE }
         })
     }
 

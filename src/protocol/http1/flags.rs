@@ -73,6 +73,9 @@ flags! {
 }
 
 impl Flags {
+    /// Nothing remarkable.
+    pub(super) const NONE: Self = Self(0);
+
     /// Both sets together.
     pub(super) const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)

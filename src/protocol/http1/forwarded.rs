@@ -124,6 +124,7 @@ mod tests {
 
     #[test]
     fn their_number_is_bounded() {
-        assert_eq!(shown(&format!("X-Forwarded-For: {}", "a,".repeat(10_000))).len(), HOPS);
+        let field = format!("X-Forwarded-For: {}\r\n", "a,".repeat(10_000));
+        assert_eq!(shown(&field.repeat(2)).len(), HOPS);
     }
 }

@@ -42,7 +42,7 @@ impl Message {
     /// A message of which the head has come.
     pub(super) fn new(start: Start, context: &Context<'_>) -> Self {
         let Start { head, framing, time, resynchronised } = start;
-        let resynchronised = if resynchronised { Flags::RESYNCHRONISED } else { Flags::default() };
+        let resynchronised = if resynchronised { Flags::RESYNCHRONISED } else { Flags::NONE };
         Self {
             time,
             end: None,

@@ -134,11 +134,11 @@ impl Pairing {
                 Some(Flags::PENDING_LIMIT)
             }
             Counting::All if self.answered < self.requested => None,
-            Counting::All if self.requests_over => Some(Flags::default()),
+            Counting::All if self.requests_over => Some(Flags::NONE),
             Counting::All => {
                 if self.answered - self.requested >= EARLY_RESPONSES {
                     self.requests_lost(context, false);
-                    Some(Flags::default())
+                    Some(Flags::NONE)
                 } else {
                     let early = self.exchange(context, time);
                     self.queue.push_back(early);
@@ -239,7 +239,6 @@ impl Pairing {
     pub(super) fn responses_lost(&mut self, context: &mut Context<'_>, surely: bool, time: Time) {
         self.settle_interim();
         self.counting = Counting::First(0);
-        self.abandoned = 0;
         let waiting = self.answered..self.requested.max(self.answered);
         self.turns.responses_missed(time, waiting.len(), surely);
         // What comes next may be the response to a request that is missing too.
@@ -253,7 +252,7 @@ impl Pairing {
     /// The client sends nothing more.
     pub(super) fn requests_over(&mut self, context: &mut Context<'_>) {
         self.requests_over = true;
-        self.emit_early(context, Flags::default());
+        self.emit_early(context, Flags::NONE);
     }
 
     /// The server sends nothing more.

@@ -187,9 +187,6 @@ impl Session {
                 Some(undecided.time),
             );
         }
-        if self.requests_ended {
-            self.finish_side(context, Sends::Requests, None);
-        }
     }
 
     /// The end of a message; gives whether it is a CONNECT request.
@@ -307,7 +304,7 @@ impl Session {
         };
         let end = time.filter(|_| reader.is_until_close());
         match reader.unfinished() {
-            Some(start) => self.partial_head(context, sends, start, Flags::default()),
+            Some(start) => self.partial_head(context, sends, start, Flags::NONE),
             None => {
                 context.loss.http_skipped_bytes += reader.discard() as u64;
                 self.pairing.finish(context, sends, end);

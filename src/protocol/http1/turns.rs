@@ -106,12 +106,12 @@ impl Turns {
                 }
             }
             Habit::Unproven { turn } => *turn = clean_turn,
-            Habit::Waits if in_turn => return Verdict::ToRequest(Flags::default()),
+            Habit::Waits if in_turn => return Verdict::ToRequest(Flags::NONE),
             Habit::Waits | Habit::Pipelines => {}
         }
         self.stray |= owed && waiting > 0;
         let uncertain = owed || waiting > 0 || self.habit == Habit::Pipelines;
-        Verdict::Alone(if uncertain { Flags::PAIRING_UNCERTAIN } else { Flags::default() })
+        Verdict::Alone(if uncertain { Flags::PAIRING_UNCERTAIN } else { Flags::NONE })
     }
 
     /// Until then a response was seen, and a request that waits was sent at `next`.
@@ -151,5 +151,111 @@ impl Turns {
         if self.habit != Habit::Pipelines && self.waits < WAITS {
             self.habit = Habit::Unproven { turn: false };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Time {
+        Time::from_nanos(millis * 1_000_000)
+    }
+
+    /// A client that was seen to wait that often while everything was seen.
+    fn waited(times: usize) -> Turns {
+        let mut turns = Turns::new(Past::Empty);
+        for i in 0..=times as i64 {
+            turns.request(at(2 * i), true, true);
+            turns.response_seen(at(2 * i + 1), None);
+        }
+        turns
+    }
+
+    const CERTAIN: Verdict = Verdict::ToRequest(Flags::NONE);
+    const UNCERTAIN: Verdict = Verdict::Alone(Flags::PAIRING_UNCERTAIN);
+
+    #[test]
+    fn after_a_missed_request_only_a_habit_counts() {
+        for (times, expected) in [(WAITS - 1, UNCERTAIN), (WAITS, CERTAIN)] {
+            let mut turns = waited(times);
+            turns.requests_missed(false);
+            assert!(turns.request(at(100), true, false));
+            assert_eq!(turns.response(1), expected, "{times} turns");
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_older_than_a_response_is_out_of_turn() {
+        let mut turns = waited(WAITS);
+        turns.response_seen(at(100), None);
+        assert!(turns.request(at(100), true, false));
+        assert!(!turns.request(at(99), true, false));
+    }
+
+    #[test]
+    fn a_request_before_the_end_of_a_response_is_no_waiting() {
+        for (next, pipelines) in [(99, true), (100, true), (101, false)] {
+            let mut turns = waited(WAITS);
+            turns.response_seen(at(100), Some(at(next)));
+            assert_eq!(turns.response(1) == UNCERTAIN, pipelines, "request at {next}");
+        }
+    }
+
+    #[test]
+    fn two_requests_that_wait_are_no_waiting() {
+        let mut turns = waited(WAITS);
+        assert_eq!(turns.response(2), UNCERTAIN);
+        assert_eq!(turns.response(1), UNCERTAIN, "it is not forgotten");
+    }
+
+    #[test]
+    fn one_response_too_many_ends_a_habit() {
+        let mut turns = waited(WAITS);
+        turns.request(at(100), true, false);
+        assert_eq!(turns.response(1), CERTAIN);
+        assert_eq!(turns.response(0), Verdict::Alone(Flags::NONE));
+        turns.request(at(200), true, false);
+        assert_eq!(turns.response(1), UNCERTAIN);
+    }
+
+    #[test]
+    fn what_was_missed_explains_one_response_too_many() {
+        let missed_request: fn(&mut Turns) = |turns| turns.requests_missed(true);
+        let missed_response: fn(&mut Turns) = |turns| turns.responses_missed(at(101), 1, false);
+        for (missed, what) in [(missed_request, "a request"), (missed_response, "a response")] {
+            let mut turns = waited(WAITS);
+            turns.request(at(100), true, false);
+            missed(&mut turns);
+            turns.response(0);
+            turns.request(at(200), true, false);
+            assert_eq!(turns.response(1), CERTAIN, "{what} was missed");
+        }
+        let mut turns = waited(WAITS);
+        turns.requests_missed(true);
+        turns.request(at(100), true, false);
+        assert_eq!(turns.response(1), UNCERTAIN, "it may be the one that is owed");
+        turns.response(0);
+        turns.request(at(200), true, false);
+        assert_eq!(turns.response(1), CERTAIN);
+    }
+
+    #[test]
+    fn a_response_that_is_owed_may_have_been_missed_itself() {
+        let mut turns = waited(WAITS);
+        turns.requests_missed(true);
+        turns.responses_missed(at(100), 0, true);
+        turns.request(at(101), true, false);
+        assert_eq!(turns.response(1), CERTAIN);
+    }
+
+    #[test]
+    fn a_capture_that_begins_late_is_assumed_to_show_turns_until_it_does() {
+        let mut turns = Turns::new(Past::Unknown);
+        turns.request(at(1), true, false);
+        assert_eq!(turns.response(1), Verdict::ToRequest(Flags::PAIRING_ASSUMED));
+        turns.response_seen(at(2), None);
+        turns.request(at(3), true, false);
+        assert_eq!(turns.response(1), CERTAIN);
     }
 }

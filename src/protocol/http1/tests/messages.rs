@@ -80,9 +80,11 @@ fn an_interim_response_is_told_of_a_request_that_was_never_answered() {
         client("abc"),
         server_end(),
     ];
-    let outcome = Scenario::new(steps).run_every_way();
+    let outcome = Scenario::new(steps.clone()).run_every_way();
     assert_eq!(brief(&outcome.rows[0]), "POST /a - 3/- partial");
     assert_eq!(field(&outcome.rows[0], "informational"), "100");
+    let late = Scenario::new(steps).mid_stream().run();
+    assert_eq!(field(&late.rows[0], "informational"), "", "it may have been for a request before the capture");
 }
 
 #[test]
@@ -135,6 +137,30 @@ fn a_refused_connect_is_followed_by_requests() {
     let expected = ["CONNECT - 407 0/11 complete", "CONNECT - 200 0/0 complete"];
     assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), expected);
     assert!(outcome.done);
+}
+
+#[test]
+fn what_a_gap_hides_after_a_refused_connect_may_be_requests() {
+    let steps = [
+        client("CONNECT b:443 HTTP/1.1\r\n\r\n"),
+        client_gap(50),
+        client("GET /b HTTP/1.1\r\n\r\n"),
+        server(response(407, "")),
+        server(response(200, "")),
+        server(response(201, "")),
+        client_end(),
+        server_end(),
+    ];
+    let outcome = Scenario::new(steps).run();
+    let expected = ["CONNECT - 407 0/0 complete", "- - 200 -/0 partial pairing-uncertain", "- - 201 -/0 partial"];
+    assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn interim_responses_are_bounded() {
+    let steps = [client(GET), server("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000)), server(response(200, ""))];
+    let outcome = Scenario::new(steps).run();
+    assert_eq!(field(&outcome.rows[0], "informational").split(", ").count(), 32);
 }
 
 #[test]

@@ -40,6 +40,17 @@ fn responses_do_not_pile_up_where_the_client_is_not_captured() {
 }
 
 #[test]
+fn early_responses_are_bounded_together() {
+    let body = "x".repeat(900);
+    let scenario = Scenario::new((0..10).map(|_| server(response(200, &body)))).with(|settings| {
+        settings.limits.http_head_bytes = 200;
+        settings.limits.http_body_bytes = 1000;
+    });
+    let outcome = scenario.run();
+    assert_eq!((outcome.rows.len(), outcome.before_close), (10, 10));
+}
+
+#[test]
 fn a_response_that_nobody_asked_for_is_told_when_the_client_ends() {
     let steps = [client(get("/a")), server(response(200, "")), server(response(408, "")), client_end()];
     let outcome = Scenario::new(steps).run_every_way();
@@ -207,6 +218,40 @@ fn a_missing_response_that_is_found_out_late_is_not_replaced_by_the_next_one() {
 }
 
 #[test]
+fn an_interim_response_stays_with_its_request_when_the_final_one_is_missing() {
+    let steps = [
+        client("PUT /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n"),
+        server("HTTP/1.1 100 Continue\r\n\r\n"),
+        server_gap(40),
+        client(get("/b")),
+        server(response(202, "b")),
+    ];
+    let outcome = Scenario::new(turns(5).chain(steps)).run();
+    let rows: Vec<_> = outcome.rows[5..].iter().map(|row| (brief(row), field(row, "informational"))).collect();
+    let expected = [("PUT /a - 0/- partial response-lost", "100"), ("GET /b 202 0/1 complete resynchronised", "")];
+    assert_eq!(rows, expected.map(|(row, informational)| (row.to_owned(), informational.to_owned())));
+}
+
+#[test]
+fn what_cannot_be_read_may_have_been_the_response() {
+    for unreadable in [server("rest of a body, or a response that begins elsewhere"), server_gap(40)] {
+        let steps = [
+            client(get("/a")),
+            server("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense"),
+            client(get("/b")),
+            unreadable,
+            server(response(401, "")),
+        ];
+        let expected = [
+            "GET /a 200 0/0 partial bad-chunk",
+            "GET /b - 0/- partial pairing-uncertain",
+            "- - 401 -/0 partial resynchronised",
+        ];
+        assert_eq!(rows_after(5, steps), expected);
+    }
+}
+
+#[test]
 fn a_malformed_request_is_not_answered_by_the_response_to_the_next_one() {
     let steps = [
         client("OPTIONS\r\nHost: h\r\n\r\n"),
@@ -226,6 +271,13 @@ fn a_response_to_an_unknown_head_request_has_no_body_if_another_one_follows_at_o
     let outcome = Scenario::new([server(head), server(head), server(response(200, "a"))]).mid_stream().run();
     let rows: Vec<_> = outcome.rows.iter().map(brief).collect();
     assert_eq!(rows, ["- - 200 -/0 partial", "- - 200 -/0 partial", "- - 200 -/1 partial"]);
+}
+
+#[test]
+fn a_status_line_further_inside_a_body_is_body_although_the_request_is_unknown() {
+    let steps = [server("HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\nabcd"), server("HTTP/1.1 500 No\r\n\r\n")];
+    let rows: Vec<_> = Scenario::new(steps).mid_stream().run().rows.iter().map(brief).collect();
+    assert_eq!(rows, ["- - 200 -/23 partial"]);
 }
 
 #[test]

@@ -76,6 +76,30 @@ fn http_inside_of_another_protocol_is_found() {
 }
 
 #[test]
+fn bytes_before_the_first_request_may_be_a_request_that_is_answered() {
+    let steps = [
+        client("\u{1}malformed\r\n\r\n"),
+        client("GET /a HTTP/1.1\r\n\r\n"),
+        server(response(400, "")),
+        server(response(200, "")),
+    ];
+    let rows: Vec<_> = Scenario::new(steps).run().rows.iter().map(brief).collect();
+    let expected = [
+        "GET /a - 0/- partial resynchronised, pairing-uncertain",
+        "- - 400 -/0 partial pairing-uncertain",
+        "- - 200 -/0 partial",
+    ];
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn a_server_that_ended_before_the_first_request_answers_nothing() {
+    let outcome = Scenario::new([server_end(), client("GET /a HTTP/1.1\r\n\r\n")]).run_every_way();
+    assert_eq!(outcome.rows.iter().map(brief).collect::<Vec<_>>(), ["GET /a - 0/- partial"]);
+    assert_eq!(outcome.before_close, 1);
+}
+
+#[test]
 fn a_capture_that_begins_inside_a_body_goes_on_with_the_next_message() {
     let steps = [
         server("rest of a body that says HTTP/1.1 500 in its text\r\n"),
