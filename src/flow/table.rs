@@ -188,6 +188,16 @@ impl Table {
         self.entries.len()
     }
 
+    /// What a conversation takes of the memory, in bytes, if it is not in a tunnel and its payload is not asked for:
+    /// its entry, and its place in an index that is half full.
+    #[cfg(test)]
+    pub(super) const BYTES_PER_FLOW: usize = Slab::<Entry, { Queue::ALL.len() }>::SLOT + 2 * (size_of::<Place>() + 1);
+
+    #[cfg(test)]
+    pub(super) const fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -213,7 +223,7 @@ impl Table {
         }
         let slot = found.unwrap_or_else(|| self.open(hash, Flow::new(key, from, frame, time), observer));
         let Some(entry) = self.entries.get_mut(slot) else { return };
-        entry.is_busy = true;
+        entry.is_busy |= found.is_some();
         let Entry { flow, payloads, .. } = entry;
         if let Transport::Tcp(tcp) = &frame.transport
             && tcp.flags.has(TcpFlags::SYN)
@@ -263,7 +273,7 @@ impl Table {
         }
         let is_tcp = flow.tcp.is_some();
         let queue = if is_tcp && !flow.has_syn() { Queue::Open } else { Queue::Brief };
-        let entry = Entry { flow, payloads: Payloads::default(), queued: self.now, is_busy: true };
+        let entry = Entry { flow, payloads: Payloads::default(), queued: self.now, is_busy: false };
         let slot = self.entries.insert(entry, queue as u8);
         self.index.insert_unique(Place::spread(hash), Place { hash, slot }, |place| Place::spread(place.hash));
         if let Some(entry) = self.entries.get_mut(slot)
@@ -367,7 +377,7 @@ impl Table {
         loop {
             let (slot, entry) = self.entries.first(queue as u8)?;
             if !entry.is_busy {
-                return Some((entry.queued + queue.timeout(&self.limits), slot));
+                return Some((entry.flow.end.min(self.now) + queue.timeout(&self.limits), slot));
             }
             self.enqueue(slot, queue);
         }

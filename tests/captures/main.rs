@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+mod conversations;
 mod damage;
 mod files;
 mod filters;
