@@ -80,12 +80,16 @@ fn explore_flows() {
                     continue;
                 }
                 let (client, server) = (endpoint(row, "client"), endpoint(row, "server"));
-                if ![(a, b), (b, a)].contains(&(client, server)) || nanos(row, "start") < first || nanos(row, "start") > last {
+                if ![(a, b), (b, a)].contains(&(client, server))
+                    || nanos(row, "start") < first
+                    || nanos(row, "start") > last
+                {
                     continue;
                 }
                 n += 1;
                 *used = true;
-                write!(state, "{} {} {}", text(row, "conn_state"), text(row, "state"), text(row, "role_known")).unwrap();
+                write!(state, "{} {} {}", text(row, "conn_state"), text(row, "state"), text(row, "role_known"))
+                    .unwrap();
                 let (ab, ba) = if client == a { ("to_server", "to_client") } else { ("to_client", "to_server") };
                 for (name, field) in [
                     ("frames_ab", format!("packets_{ab}")),
@@ -108,13 +112,25 @@ fn explore_flows() {
             }
             theirs.insert("first", first);
             theirs.insert("last", last);
-            if t["proto"] == "udp" { theirs.remove("payload_ab"); theirs.remove("payload_ba"); ours.remove("payload_ab"); ours.remove("payload_ba"); }
+            if t["proto"] == "udp" {
+                theirs.remove("payload_ab");
+                theirs.remove("payload_ba");
+                ours.remove("payload_ab");
+                ours.remove("payload_ba");
+            }
             if n != 1 || ours != theirs {
-                let d: Vec<_> = theirs.iter().filter(|(k, v)| ours.get(*k) != Some(*v)).map(|(k, v)| format!("{k} {:?}!={v}", ours.get(k))).collect();
+                let d: Vec<_> = theirs
+                    .iter()
+                    .filter(|(k, v)| ours.get(*k) != Some(*v))
+                    .map(|(k, v)| format!("{k} {:?}!={v}", ours.get(k)))
+                    .collect();
                 writeln!(out, "{file} {} {} {a} {b} n={n} {d:?}", t["proto"], t["stream"]).unwrap();
             }
             if t["proto"] == "tcp" {
-                println!("{file} {} {state} comp={} {} {}", t["stream"], t["completeness"], t["flags_ab"], t["flags_ba"]);
+                println!(
+                    "{file} {} {state} comp={} {} {}",
+                    t["stream"], t["completeness"], t["flags_ab"], t["flags_ba"]
+                );
             }
         }
         for (row, used) in rows.iter().zip(used) {
@@ -137,19 +153,32 @@ impl Analyzer for Collect {
         let sides = self.open.entry(id.index()).or_default();
         match event {
             Event::Data(side, bytes, _) => sides[side.index()].0.extend(bytes),
-            Event::Gap(side, n, _) => { sides[side.index()].1 += 1; sides[side.index()].2 += n; }
+            Event::Gap(side, n, _) => {
+                sides[side.index()].1 += 1;
+                sides[side.index()].2 += n;
+            }
             Event::Closed(_) => {
                 let sides = self.open.remove(&id.index()).unwrap();
                 if flow.protocol() == 6 {
-                    let start = match netscript::record::Record::get(flow, "start") { Some(Value::Time(t)) => t.as_nanos(), _ => 0 };
-                    self.done.lock().unwrap().push((flow.endpoint(Side::Originator), flow.endpoint(Side::Responder), start, sides));
+                    let start = match netscript::record::Record::get(flow, "start") {
+                        Some(Value::Time(t)) => t.as_nanos(),
+                        _ => 0,
+                    };
+                    self.done.lock().unwrap().push((
+                        flow.endpoint(Side::Originator),
+                        flow.endpoint(Side::Responder),
+                        start,
+                        sides,
+                    ));
                 }
             }
             _ => {}
         }
         Interest::Payload
     }
-    fn loss(&self) -> Loss { Loss::default() }
+    fn loss(&self) -> Loss {
+        Loss::default()
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -169,17 +198,32 @@ fn explore_streams() {
         done.sort_by_key(|d| d.2);
         for t in truth.iter().filter(|t| t["file"] == file) {
             let (a, b): (SocketAddr, SocketAddr) = (t["a"].parse().unwrap(), t["b"].parse().unwrap());
-            let Some(i) = done.iter().position(|d| [(a, b), (b, a)].contains(&(d.0, d.1)) && (!d.3[0].0.is_empty() || !d.3[1].0.is_empty())) else {
+            let Some(i) = done
+                .iter()
+                .position(|d| [(a, b), (b, a)].contains(&(d.0, d.1)) && (!d.3[0].0.is_empty() || !d.3[1].0.is_empty()))
+            else {
                 writeln!(out, "{file} {} {a} {b} MISSING", t["tcp_stream"]).unwrap();
                 continue;
             };
             let (orig, _, _, mut sides) = done.remove(i);
-            if orig != a { sides.swap(0, 1); }
+            if orig != a {
+                sides.swap(0, 1);
+            }
             for (dir, (bytes, gaps, gapbytes)) in ["ab", "ba"].into_iter().zip(sides) {
                 let md5 = if bytes.is_empty() { String::new() } else { hex(&Md5::digest(&bytes)) };
                 let ours = format!("{} {md5} {gaps} {gapbytes}", bytes.len());
-                let theirs = format!("{} {} {} {}", t[&format!("len_{dir}")], t[&format!("md5_{dir}")], t[&format!("gaps_{dir}")], t[&format!("gapbytes_{dir}")]);
-                if ours != theirs { writeln!(out, "{file} {} {dir} ours {ours} theirs {theirs}", t["tcp_stream"]).unwrap(); } else { same += 1; }
+                let theirs = format!(
+                    "{} {} {} {}",
+                    t[&format!("len_{dir}")],
+                    t[&format!("md5_{dir}")],
+                    t[&format!("gaps_{dir}")],
+                    t[&format!("gapbytes_{dir}")]
+                );
+                if ours != theirs {
+                    writeln!(out, "{file} {} {dir} ours {ours} theirs {theirs}", t["tcp_stream"]).unwrap();
+                } else {
+                    same += 1;
+                }
             }
         }
         for d in done {
@@ -196,7 +240,20 @@ fn explore_analysis() {
     for t in truth("tcp_analysis.tsv") {
         let rows = rows(&t["file"], Flows);
         let sum = |f: &str| rows.iter().map(|r| number(r, f)).sum::<i64>();
-        println!("{} retr {}/{} ooo {}/{} lost {}/{} (acked unseen {}) zw {}/{} reused {}", t["file"], sum("retransmissions"), t["tcp_retransmissions"], sum("out_of_order"), t["tcp_out_of_order"], sum("lost_bytes"), t["tcp_lost_segments"], t["tcp_acked_unseen"], sum("zero_windows"), t["zero_window"], t["tcp_ports_reused"]);
+        println!(
+            "{} retr {}/{} ooo {}/{} lost {}/{} (acked unseen {}) zw {}/{} reused {}",
+            t["file"],
+            sum("retransmissions"),
+            t["tcp_retransmissions"],
+            sum("out_of_order"),
+            t["tcp_out_of_order"],
+            sum("lost_bytes"),
+            t["tcp_lost_segments"],
+            t["tcp_acked_unseen"],
+            sum("zero_windows"),
+            t["zero_window"],
+            t["tcp_ports_reused"]
+        );
     }
 }
 
@@ -205,16 +262,54 @@ fn explore_zeek() {
     for t in truth("zeek_conn.tsv") {
         let rows = rows(&t["file"], Flows);
         let d = |s: &str| t[s].clone();
-        let found: Vec<_> = rows.iter().filter(|r| {
-            text(r, "protocol").trim_end_matches('6') == d("proto") && (text(r, "client") == d("id.orig_h") && text(r, "server") == d("id.resp_h") && (text(r, "client_port").is_empty() || text(r, "client_port") == d("id.orig_p") && text(r, "server_port") == d("id.resp_p"))
-            || text(r, "server") == d("id.orig_h") && text(r, "client") == d("id.resp_h") && (text(r, "client_port").is_empty() || text(r, "server_port") == d("id.orig_p") && text(r, "client_port") == d("id.resp_p")))
-        }).collect();
-        if found.len() != 1 { println!("{} {} {} {} {}", d("file"), d("btest"), d("id.orig_h"), d("id.resp_h"), found.len()); }
+        let found: Vec<_> = rows
+            .iter()
+            .filter(|r| {
+                text(r, "protocol").trim_end_matches('6') == d("proto")
+                    && (text(r, "client") == d("id.orig_h")
+                        && text(r, "server") == d("id.resp_h")
+                        && (text(r, "client_port").is_empty()
+                            || text(r, "client_port") == d("id.orig_p") && text(r, "server_port") == d("id.resp_p"))
+                        || text(r, "server") == d("id.orig_h")
+                            && text(r, "client") == d("id.resp_h")
+                            && (text(r, "client_port").is_empty()
+                                || text(r, "server_port") == d("id.orig_p")
+                                    && text(r, "client_port") == d("id.resp_p")))
+            })
+            .collect();
+        if found.len() != 1 {
+            println!("{} {} {} {} {}", d("file"), d("btest"), d("id.orig_h"), d("id.resp_h"), found.len());
+        }
         for r in found {
             let same = text(r, "client") == d("id.orig_h") && text(r, "client_port") == d("id.orig_p");
-            let ours = format!("{} {}/{} p {}/{}", text(r, "conn_state"), text(r, "payload_to_server"), text(r, "payload_to_client"), text(r, "packets_to_server"), text(r, "packets_to_client"));
-            let theirs = format!("{} {}/{} p {}/{}", d("conn_state"), d("orig_bytes"), d("resp_bytes"), d("orig_pkts"), d("resp_pkts"));
-            if ours != theirs { println!("{} {} {}:{} {} same={same} ours {ours} theirs {theirs} {} missed {}", d("file"), d("btest"), d("id.orig_h"), d("id.orig_p"), d("proto"), d("history"), d("missed_bytes")); }
+            let ours = format!(
+                "{} {}/{} p {}/{}",
+                text(r, "conn_state"),
+                text(r, "payload_to_server"),
+                text(r, "payload_to_client"),
+                text(r, "packets_to_server"),
+                text(r, "packets_to_client")
+            );
+            let theirs = format!(
+                "{} {}/{} p {}/{}",
+                d("conn_state"),
+                d("orig_bytes"),
+                d("resp_bytes"),
+                d("orig_pkts"),
+                d("resp_pkts")
+            );
+            if ours != theirs {
+                println!(
+                    "{} {} {}:{} {} same={same} ours {ours} theirs {theirs} {} missed {}",
+                    d("file"),
+                    d("btest"),
+                    d("id.orig_h"),
+                    d("id.orig_p"),
+                    d("proto"),
+                    d("history"),
+                    d("missed_bytes")
+                );
+            }
         }
     }
 }

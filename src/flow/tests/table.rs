@@ -278,6 +278,25 @@ fn a_full_table_gives_up_what_would_time_out_first() {
 }
 
 #[test]
+fn a_table_that_takes_too_much_memory_gives_up_an_eighth_and_stays_smaller() {
+    let connections = |ports: std::ops::Range<u16>| ports.map(|port| Segment::from(port).syn(1));
+    let mut scene = Scene::new().segments(connections(2000..4000));
+    scene.table.shrink(&mut scene.recorder);
+    assert_eq!((scene.table.len(), scene.loss().evicted_flows), (1750, 250));
+    // The oldest are gone, and for each new one another goes.
+    assert!(scene.told().ends_with("-248:evicted -249:evicted"));
+    let mut scene = scene.segments(connections(4000..4010));
+    assert_eq!((scene.table.len(), scene.loss().evicted_flows), (1750, 260));
+    // At the end of the input nothing is given up any more, and few conversations are never too many.
+    assert!(scene.table.finish(1, &mut scene.recorder));
+    scene.table.shrink(&mut scene.recorder);
+    assert_eq!((scene.table.len(), scene.loss().evicted_flows), (1749, 260));
+    let mut scene = Scene::new().segments(connections(2000..3000));
+    scene.table.shrink(&mut scene.recorder);
+    assert_eq!(scene.table.len(), 1000);
+}
+
+#[test]
 fn every_conversation_that_is_opened_is_closed_once_and_the_budgets_balance() {
     for seed in 0..30 {
         let mut random = Random::new(seed);

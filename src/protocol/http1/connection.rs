@@ -58,7 +58,7 @@ pub struct Context<'a> {
 /// use netscript::protocol::http1::{Connection, Context, Settings};
 /// use netscript::record::{Record, Time, Value};
 ///
-/// let settings = Settings { limits: Limits::default(), bodies: false, show_secrets: false };
+/// let settings = Settings { limits: Limits::default(), bodies: false, credentials: false, show_secrets: false };
 /// let (mut loss, mut exchanges) = (Loss::default(), Vec::new());
 /// let mut context = Context { settings: &settings, loss: &mut loss, exchanges: &mut exchanges };
 /// let mut connection = Connection::new("10.0.0.1:40000".parse()?, "10.0.0.2:80".parse()?, true);
