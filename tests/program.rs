@@ -4,5 +4,6 @@
 //! have to be installed.
 
 mod cli;
+mod input;
 mod scripts;
 mod support;

@@ -101,7 +101,8 @@ struct Conversations {
     interested: Vec<u32>,
 }
 
-/// Packets between two looks at whether to stop.
+/// Packets, or rows that they give, between two looks at whether to stop. A packet may give many rows, and none of them
+/// waits for long, so that they do not add up.
 const BATCH: usize = 1024;
 
 impl Pipeline {
@@ -157,7 +158,8 @@ impl Pipeline {
         self.writer = Some(writer);
     }
 
-    /// Reads some packets. Gives `false` once the source is at its end; all rows are there then.
+    /// Reads some packets, and closes some conversations behind the last one. Gives `false` once that is done; all rows are
+    /// there then.
     ///
     /// # Errors
     ///
@@ -167,7 +169,11 @@ impl Pipeline {
         for _ in 0..BATCH {
             if self.ended || !self.packet()? {
                 self.stop()?;
-                return Ok(false);
+                let more = self.table.as_mut().map(|table| table.finish(BATCH, &mut self.conversations));
+                return Ok(more.unwrap_or(false));
+            }
+            if self.conversations.rows() >= BATCH {
+                break;
             }
         }
         Ok(true)
@@ -222,7 +228,7 @@ impl Pipeline {
         Ok(true)
     }
 
-    /// Stops reading: conversations that are open are closed, and their rows are there.
+    /// Stops reading. What is left to [`advance`](Self::advance) is to close the conversations that are open.
     ///
     /// # Errors
     ///
@@ -230,11 +236,15 @@ impl Pipeline {
     pub fn stop(&mut self) -> Result<(), PipelineError> {
         if !std::mem::replace(&mut self.ended, true) {
             self.decoder.finish();
-            if let Some(table) = &mut self.table {
-                table.finish(&mut self.conversations);
-            }
         }
         self.end_writing()
+    }
+
+    /// Gives up some conversations and keeps fewer from now on, because there is too little memory for so many.
+    pub fn shrink(&mut self) {
+        if let Some(table) = &mut self.table {
+            table.shrink(&mut self.conversations);
+        }
     }
 
     /// Completes the file that packets are written to. What is read behind this is not written.
@@ -292,6 +302,14 @@ impl Pipeline {
             loss += &analyzer.loss();
         }
         loss
+    }
+}
+
+impl Conversations {
+    /// How many rows wait at one analyzer, at most.
+    #[inline]
+    fn rows(&self) -> usize {
+        self.analyzers.iter().map(|(_, rows)| rows.len()).max().unwrap_or(0)
     }
 }
 

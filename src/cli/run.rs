@@ -61,7 +61,9 @@ fn source_in_words(options: &Options) -> Result<String, String> {
     let filter = options.filter.as_ref().map_or_else(String::new, |filter| format!(", only {filter}"));
     match &options.source {
         None => Ok("no capture: open(\"FILE\") reads one".to_owned()),
-        Some(Source::Stdin) => Err("repl reads lines from standard input, so packets cannot come from there".to_owned()),
+        Some(Source::Stdin) => {
+            Err("repl reads lines from standard input, so packets cannot come from there".to_owned())
+        }
         Some(Source::File(path)) => {
             let unreadable = |error| format!("cannot read {}: {error}", path.display());
             let file = std::fs::metadata(path).map_err(unreadable)?;

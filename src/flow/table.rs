@@ -1,5 +1,6 @@
 //! The table of conversations: a bound, timeouts that run on packet time, and what happens told to an observer.
 
+use std::collections::VecDeque;
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -151,7 +152,12 @@ pub struct Table {
     previous: Time,
     budget: Budget,
     loss: Loss,
+    /// What is open at the end of the input and not closed yet.
+    closing: Option<VecDeque<u32>>,
 }
+
+/// Conversations that take little memory whatever they hold.
+const FEW: usize = 1000;
 
 impl Table {
     /// An empty table.
@@ -165,6 +171,7 @@ impl Table {
             previous: Time::MIN,
             budget: Budget::of(limits),
             loss: Loss::default(),
+            closing: None,
             limits: limits.clone(),
         }
     }
@@ -293,13 +300,37 @@ impl Table {
         observer.event(id, &flow, Event::Closed(why));
     }
 
-    /// Closes everything, the oldest first. Call it once, at the end of the input.
-    pub fn finish(&mut self, observer: &mut impl Observer) {
-        let mut open: Vec<_> = self.entries.iter().map(|(slot, entry)| (entry.flow.start, slot)).collect();
-        open.sort_unstable();
-        for (_, slot) in open {
+    /// Closes up to `count` conversations at the end of the input, the oldest first. `false` once all are closed: what an
+    /// observer keeps of them can be taken from it in between.
+    pub fn finish(&mut self, count: usize, observer: &mut impl Observer) -> bool {
+        let closing = match &mut self.closing {
+            Some(closing) => closing,
+            None => {
+                let mut open: Vec<_> = self.entries.iter().map(|(slot, entry)| (entry.flow.start, slot)).collect();
+                open.sort_unstable();
+                self.closing.insert(open.into_iter().map(|(_, slot)| slot).collect())
+            }
+        };
+        let now: Vec<u32> = closing.drain(..count.min(closing.len())).collect();
+        let more = !closing.is_empty();
+        for slot in now {
             let is_closed = self.entries.get(slot).is_some_and(|entry| entry.flow.is_closed());
             self.close(slot, if is_closed { Closed::Ended } else { Closed::EndOfInput }, observer);
+        }
+        more
+    }
+
+    /// Gives up an eighth of the conversations, and from now on keeps no more than are left: for when they turn out to take
+    /// more memory than there is.
+    pub fn shrink(&mut self, observer: &mut impl Observer) {
+        let left = self.entries.len() / 8 * 7;
+        // At the end of the input all of them are about to go anyway.
+        if left < FEW || self.closing.is_some() {
+            return;
+        }
+        self.limits.flows = left;
+        for _ in left..self.entries.len() {
+            self.evict(observer);
         }
     }
 

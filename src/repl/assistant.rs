@@ -52,7 +52,8 @@ impl Helper for Assistant<'_> {}
 impl Validator for Assistant<'_> {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let input = context.input();
-        let incomplete = Command::of(input).is_none() && self.syntax.is_incomplete(&command::joined(&self.previous, input));
+        let incomplete =
+            Command::of(input).is_none() && self.syntax.is_incomplete(&command::joined(&self.previous, input));
         Ok(if incomplete { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
     }
 }
@@ -74,8 +75,13 @@ impl Completer for Assistant<'_> {
             }
             Some(Completion::Names { start, candidates }) => {
                 let widest = candidates.iter().map(|candidate| candidate.name.len()).max().unwrap_or(0);
+                // Nobody needs to read twenty times that a verb is a verb.
+                let alike = candidates.iter().all(|candidate| candidate.what == candidates[0].what);
                 let pairs = candidates.into_iter().map(|candidate| Pair {
-                    display: format!("{:widest$}{KIND}{}", candidate.name, candidate.what),
+                    display: match alike {
+                        true => candidate.name,
+                        false => format!("{:widest$}{KIND}{}", candidate.name, candidate.what),
+                    },
                     replacement: candidate.text,
                 });
                 (start - before, pairs.collect())

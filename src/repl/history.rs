@@ -25,9 +25,10 @@ impl Kept {
         let Some(path) = path else {
             return (Self { path: None }, Some("lines are not kept: there is no home folder".to_owned()));
         };
-        match make(&path).map_err(|error| error.to_string()).and_then(|()| {
-            history.load(&path).map_err(|error| error.to_string())
-        }) {
+        match make(&path)
+            .map_err(|error| error.to_string())
+            .and_then(|()| history.load(&path).map_err(|error| error.to_string()))
+        {
             Ok(()) => (Self { path: Some(path) }, None),
             Err(error) => (Self { path: None }, Some(format!("lines are not kept in {}: {error}", path.display()))),
         }
@@ -84,7 +85,9 @@ mod tests {
     #[test]
     fn the_history_is_in_the_state_folder() {
         let environment = |state: &'static str, home: &'static str| {
-            path(|name| Some(if name == "HOME" { home } else { state }).filter(|value| !value.is_empty()).map(Into::into))
+            path(|name| {
+                Some(if name == "HOME" { home } else { state }).filter(|value| !value.is_empty()).map(Into::into)
+            })
         };
         assert_eq!(environment("/state", "/home/me"), Some("/state/netscript/history".into()));
         assert_eq!(environment("", "/home/me"), Some("/home/me/.local/state/netscript/history".into()));

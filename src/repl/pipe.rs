@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn lines_are_put_together_to_inputs() {
-        let text = "let x = 1;\n\nflows()\n    .filter(|f|\n        f.bytes > x)\n    .count()\nhelp flows\n`a\n\nb`\n{\n x";
+        let text =
+            "let x = 1;\n\nflows()\n    .filter(|f|\n        f.bytes > x)\n    .count()\nhelp flows\n`a\n\nb`\n{\n x";
         assert_eq!(
             inputs(text),
             [

@@ -16,6 +16,8 @@ pub(super) fn build(context: &Rc<Context>) -> Engine {
     engine.register_global_module(StandardPackage::new().as_shared_module());
     engine.set_optimization_level(OptimizationLevel::Simple);
     engine.set_max_operations(context.options.limits.operations);
+    // The same in every build; the thread has a stack for it.
+    engine.set_max_expr_depths(64, 64).set_max_call_levels(64);
     engine.disable_symbol("eval");
 
     let this = context.clone();

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -58,6 +59,11 @@ impl Folder {
     /// Whether there is a file of that name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.path(name).exists()
+    }
+
+    /// Lets every user look into it.
+    pub(crate) fn make_public(&self) {
+        std::fs::set_permissions(self.0.path(), PermissionsExt::from_mode(0o755)).unwrap();
     }
 
     /// A program to be run here. Nothing of the environment but `PATH` reaches it, and `netscript` is the one that is

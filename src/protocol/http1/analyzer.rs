@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::credential::Credentials;
 use super::{Connection, Context, HttpExchange, Settings};
 use crate::flow::{Analyzer, Event, Flow, FlowId, Interest, Side};
 use crate::limits::Loss;
@@ -13,6 +14,7 @@ pub struct Exchanges {
     settings: Settings,
     /// By conversation, once it has payload.
     conversations: Vec<Option<Box<Conversation>>>,
+    credentials: Credentials,
     loss: Loss,
     complete: Vec<HttpExchange>,
 }
@@ -28,7 +30,13 @@ impl Exchanges {
     /// Keeps of each message what the settings say.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, conversations: Vec::new(), loss: Loss::default(), complete: Vec::new() }
+        Self {
+            settings,
+            conversations: Vec::new(),
+            credentials: Credentials::default(),
+            loss: Loss::default(),
+            complete: Vec::new(),
+        }
     }
 }
 
@@ -79,6 +87,9 @@ impl Analyzer for Exchanges {
                 *place = None;
                 interest = Interest::Flow;
             }
+        }
+        if self.settings.credentials {
+            self.complete.iter().for_each(|exchange| exchange.know_credential(&mut self.credentials));
         }
         rows.extend(self.complete.drain(..).map(|exchange| Arc::new(exchange) as Row));
         interest

@@ -1,10 +1,12 @@
 //! The credential that a request carries.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
 use super::head::Head;
@@ -30,8 +32,8 @@ const SESSION_COOKIES: &[&str] = &["sess", "sid", "auth", "token", "jwt", "login
 /// A credential: enough to recognise it, without saying what it is.
 ///
 /// Of several credentials in one request the first of these is taken: the Authorization field, a field for keys and
-/// tokens such as X-Api-Key, a parameter of the query, the Cookie field, the Proxy-Authorization field. If the answer is
-/// 407 a proxy judged, and Proxy-Authorization comes first.
+/// tokens such as X-Api-Key, a parameter of the query, the Cookie field, the Proxy-Authorization field. If the answer
+/// is 407 a proxy judged, and Proxy-Authorization comes first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
     scheme: String,
@@ -46,9 +48,12 @@ pub struct Credential {
 crate::record! {
     /// A credential: enough to recognise it, without saying what it is.
     impl Record for Credential as "credential" {
-        /// `bearer`, `basic`, `digest` or another scheme of Authorization, in lower case; `token` where it names none; `api-key`; `cookie`.
+        /// `bearer`, `basic`, `digest` or another scheme of Authorization, in lower case; `api-key`; `cookie`.
+        /// `token` where Authorization names no scheme.
         scheme: Text => |x| x.scheme.as_str();
-        /// First 12 hexadecimal digits of the SHA-256 of the secret: the same credential has the same fingerprint. Of Basic the secret is all that is encoded; of Digest, whose responses differ every time, it is `username:realm`; of AWS4-HMAC-SHA256 the access key.
+        /// First 12 hexadecimal digits of the SHA-256 of the secret: the same credential has the same fingerprint.
+        /// Of Basic the secret is the whole value, user and password in base64. What is signed differs from request to
+        /// request, so for Digest it is taken of `username:realm`, and for AWS4-HMAC-SHA256 of the access key.
         fingerprint: Text, main => |x| x.fingerprint.as_str();
         /// How it may be shown: scheme and last characters, such as `Bearer ****f3Qx`.
         masked: Text, main => |x| x.masked.as_str();
@@ -74,6 +79,33 @@ impl Credential {
             .or_else(|| finder.parameter())
             .or_else(|| finder.cookie())
             .or_else(of_proxy)
+    }
+}
+
+/// Credentials that were found before, by the Authorization field that holds them: clients send the same ones again and
+/// again.
+#[derive(Debug, Default)]
+pub(super) struct Credentials(HashMap<Box<[u8]>, Arc<Credential>>);
+
+impl Credentials {
+    /// How many are remembered.
+    const MOST: usize = 4096;
+
+    /// As [`Credential::of`].
+    pub(super) fn of(&mut self, head: &Head, status: Option<u16>, show_secrets: bool) -> Option<Arc<Credential>> {
+        let find = || Credential::of(head, status, show_secrets).map(Arc::new);
+        let Some(value) = head.field("authorization").filter(|_| status != Some(407)) else { return find() };
+        if let Some(known) = self.0.get(value.as_ref()) {
+            return Some(known.clone());
+        }
+        // Without a credential in that field another one may be found, which is not this field's.
+        let found = Finder { head, show_secrets }.authorization("authorization").map(Arc::new);
+        let Some(found) = found else { return find() };
+        if self.0.len() == Self::MOST {
+            self.0.clear();
+        }
+        self.0.insert(value.into_owned().into_boxed_slice(), found.clone());
+        Some(found)
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) static HTTP_REQUESTS: Noun = Noun {
         Stage::Conversations(Box::new(Exchanges::new(Settings {
             limits: context.options.limits.clone(),
             bodies: fields.contains("request_body") || fields.contains("response_body"),
+            credentials: fields.contains("credential"),
             show_secrets: context.options.show_secrets,
         })))
     },

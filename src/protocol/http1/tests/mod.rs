@@ -75,7 +75,7 @@ struct Outcome {
 
 impl Scenario {
     fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        let settings = Settings { limits: Limits::default(), bodies: true, show_secrets: false };
+        let settings = Settings { limits: Limits::default(), bodies: true, credentials: true, show_secrets: false };
         Self { steps: steps.into_iter().collect(), times: Vec::new(), from_start: true, settings }
     }
 

@@ -92,7 +92,10 @@ fn a_response_in_flight_when_the_capture_begins_belongs_to_no_request_of_it() {
 
 #[test]
 fn in_the_middle_of_a_pipelining_connection_nothing_is_certain() {
-    let steps = [client(get("/a") + get("/b").as_str()), server(response(401, "") + response(200, "").as_str() + response(200, "").as_str())];
+    let steps = [
+        client(get("/a") + get("/b").as_str()),
+        server(response(401, "") + response(200, "").as_str() + response(200, "").as_str()),
+    ];
     let rows: Vec<_> = Scenario::new(steps).mid_stream().run().rows.iter().map(brief).collect();
     let uncertain = "partial pairing-uncertain";
     let mut expected = vec![format!("GET /a - 0/- {uncertain}"), format!("GET /b - 0/- {uncertain}")];
@@ -122,7 +125,7 @@ fn a_missing_request_takes_its_response_with_it() {
     // Of a client that was seen waiting for its turn, what comes after that is certain.
     let expected =
         ["- - 401 -/1 partial pairing-uncertain", "GET /c 202 0/1 complete resynchronised", "GET /d 203 0/1 complete"];
-    assert_eq!(rows_after(3, steps.clone()), expected);
+    assert_eq!(rows_after(5, steps.clone()), expected);
     // Another one has to be seen waiting first, because it may have sent several requests at once.
     let expected = [
         "- - 401 -/1 partial pairing-uncertain",
@@ -180,7 +183,7 @@ fn after_a_missing_request_in_a_pipeline_nothing_is_certain() {
 fn a_missing_response_leaves_its_request_without_one() {
     let steps = [client(get("/b")), server_gap(40), client(get("/c")), server(response(202, "c"))];
     let expected = ["GET /b - 0/- partial response-lost", "GET /c 202 0/1 complete resynchronised"];
-    assert_eq!(rows_after(3, steps), expected);
+    assert_eq!(rows_after(5, steps), expected);
 }
 
 #[test]
@@ -200,7 +203,7 @@ fn a_missing_response_that_is_found_out_late_is_not_replaced_by_the_next_one() {
         "- - 202 -/1 partial resynchronised",
         "GET /d 203 0/1 complete",
     ];
-    assert_eq!(rows_after(3, steps), expected);
+    assert_eq!(rows_after(5, steps), expected);
 }
 
 #[test]
@@ -211,8 +214,8 @@ fn a_malformed_request_is_not_answered_by_the_response_to_the_next_one() {
         client(get("/b")),
         server(response(200, "b")),
     ];
-    let outcome = Scenario::new(turns(3).chain(steps)).run();
-    let rows: Vec<_> = outcome.rows[3..].iter().map(brief).collect();
+    let outcome = Scenario::new(turns(5).chain(steps)).run();
+    let rows: Vec<_> = outcome.rows[5..].iter().map(brief).collect();
     assert_eq!(rows, ["- - 400 -/0 partial pairing-uncertain", "GET /b 200 0/1 complete resynchronised"]);
     assert_eq!(outcome.loss.http_skipped_bytes, 20);
 }
