@@ -35,7 +35,10 @@ struct Message {
 type Messages = BTreeMap<(SocketAddr, SocketAddr), Vec<Message>>;
 
 fn exchanges(file: &str) -> Vec<Row> {
-    rows(file, Exchanges::new(Settings { limits: Limits::default(), bodies: true, credentials: true, show_secrets: true }))
+    rows(
+        file,
+        Exchanges::new(Settings { limits: Limits::default(), bodies: true, credentials: false, show_secrets: true }),
+    )
 }
 
 fn messages(file: &str) -> Messages {
