@@ -240,6 +240,13 @@ impl Pipeline {
         self.end_writing()
     }
 
+    /// Gives up some conversations and keeps fewer from now on, because there is too little memory for so many.
+    pub fn shrink(&mut self) {
+        if let Some(table) = &mut self.table {
+            table.shrink(&mut self.conversations);
+        }
+    }
+
     /// Completes the file that packets are written to. What is read behind this is not written.
     ///
     /// # Errors

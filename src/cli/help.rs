@@ -2,10 +2,10 @@
 
 use clap::CommandFactory as _;
 
-use super::Ended;
 use super::arguments::Arguments;
 use super::list::print;
 use super::run::library;
+use super::{Ended, output};
 use crate::script::{Script, guide};
 
 /// The help of `run` itself.
@@ -23,8 +23,9 @@ pub(super) fn script(script: &Script) -> Ended {
 
 /// Explains whatever has that name.
 pub(super) fn topic(topic: Option<&str>) -> Ended {
-    let Some(name) = topic else { return print(&guide::contents()) };
-    if let Some(text) = guide::topic(name) {
+    let width = output::terminal_width().min(100);
+    let Some(name) = topic else { return print(&guide::contents(width)) };
+    if let Some(text) = guide::topic(name, width) {
         return print(&text);
     }
     match library().find(name) {

@@ -126,6 +126,7 @@ pub(super) fn conn_state(endpoints: Endpoints, circumstances: Circumstances) -> 
         (SynSent, Inactive) if was_answered => ("S0", "open, answers not captured"),
         (SynSent, Inactive) => ("S0", "no answer"),
         (Established, Established) => ("S1", "open"),
+        (Inactive, Established) => ("OTH", "open, requests not captured"),
         _ => ("OTH", "open"),
     }
 }

@@ -142,6 +142,11 @@ impl<'a> Segment<'a> {
         self
     }
 
+    pub(super) fn without_ack(mut self) -> Self {
+        self.tcp.flags.0 &= !TcpFlags::ACK;
+        self
+    }
+
     /// Of the payload only so many bytes were captured.
     pub(super) fn cut(mut self, captured: usize) -> Self {
         self.payload = &self.payload[..captured];
@@ -159,5 +164,31 @@ impl<'a> Segment<'a> {
             (network.src, network.dst) = (self.src, self.dst);
         }
         Frame { transport: Transport::Tcp(self.tcp), payload: self.payload, payload_length: self.length, ..frame }
+    }
+}
+
+/// Numbers that look random and are always the same (xorshift).
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// A number from `0` to `end`, without that.
+    #[expect(clippy::cast_possible_truncation, reason = "the remainder is less than a usize")]
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    pub(super) fn one_in(&mut self, many: usize) -> bool {
+        self.below(many) == 0
     }
 }

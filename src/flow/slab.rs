@@ -38,6 +38,10 @@ impl<T, const QUEUES: usize> Slab<T, QUEUES> {
         Self { chunks: Vec::new(), used: 0, free: NONE, queues: [Ends { first: NONE, last: NONE }; QUEUES], len: 0 }
     }
 
+    /// What an entry takes, in bytes.
+    #[cfg(test)]
+    pub(super) const SLOT: usize = size_of::<Slot<T>>();
+
     /// How many entries there are.
     pub(super) const fn len(&self) -> usize {
         self.len

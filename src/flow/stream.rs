@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::budget::Budget;
 use super::sequence::{PATIENCE, distance, is_near};
-use crate::record::Time;
+use crate::record::{Duration, Time};
 
 /// The next part of a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,14 @@ pub(super) struct Payload<'a> {
     pub(super) time: Time,
 }
 
+/// After this time a capture does not put packets in order any more: queues of a network card that are emptied one
+/// after the other have been seen to reverse dozens of packets within some milliseconds.
+const SETTLED: Duration = Duration::from_nanos(100_000_000);
+
 /// Puts the segments of one direction in order.
+///
+/// Bytes that are missing are a gap once the other side acknowledged them with [`PATIENCE`] packets over
+/// [`SETTLED`], once the budget bites, or at the end.
 ///
 /// Of bytes that come twice the first stay, and of those that wait for their turn the ones of the segment that begins
 /// first. A FIN counts when everything before it was given out, and not at all if bytes come where it said that there
@@ -45,8 +52,11 @@ pub(super) struct Stream {
     /// Sequence number of a FIN that was not reached yet.
     fin: Option<u32>,
     is_ended: bool,
-    /// Packets of the other side that acknowledge bytes which are not there, since the last that were.
+    /// Packets of the other side that acknowledge bytes which are not there, since the last that were, up to
+    /// [`PATIENCE`].
     doubts: u8,
+    /// When the first of them was captured.
+    doubted: Time,
     /// Segments in a row that are nowhere near.
     strays: u8,
 }
@@ -227,8 +237,11 @@ impl Stream {
         if self.is_ended || !is_hole || !is_near(expected, ack) {
             return;
         }
-        self.doubts += 1;
-        if self.doubts >= PATIENCE {
+        if self.doubts == 0 {
+            self.doubted = time;
+        }
+        self.doubts = PATIENCE.min(self.doubts + 1);
+        if self.doubts == PATIENCE && time - self.doubted >= SETTLED {
             self.give_up_hole(Some(ack), time, budget, emit);
         }
     }

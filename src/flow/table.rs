@@ -156,6 +156,9 @@ pub struct Table {
     closing: Option<VecDeque<u32>>,
 }
 
+/// Conversations that take little memory whatever they hold.
+const FEW: usize = 1000;
+
 impl Table {
     /// An empty table.
     #[must_use]
@@ -185,6 +188,16 @@ impl Table {
         self.entries.len()
     }
 
+    /// What a conversation takes of the memory, in bytes, if it is not in a tunnel and its payload is not asked for:
+    /// its entry, and its place in an index that is half full.
+    #[cfg(test)]
+    pub(super) const BYTES_PER_FLOW: usize = Slab::<Entry, { Queue::ALL.len() }>::SLOT + 2 * (size_of::<Place>() + 1);
+
+    #[cfg(test)]
+    pub(super) const fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -210,7 +223,7 @@ impl Table {
         }
         let slot = found.unwrap_or_else(|| self.open(hash, Flow::new(key, from, frame, time), observer));
         let Some(entry) = self.entries.get_mut(slot) else { return };
-        entry.is_busy = true;
+        entry.is_busy |= found.is_some();
         let Entry { flow, payloads, .. } = entry;
         if let Transport::Tcp(tcp) = &frame.transport
             && tcp.flags.has(TcpFlags::SYN)
@@ -260,7 +273,7 @@ impl Table {
         }
         let is_tcp = flow.tcp.is_some();
         let queue = if is_tcp && !flow.has_syn() { Queue::Open } else { Queue::Brief };
-        let entry = Entry { flow, payloads: Payloads::default(), queued: self.now, is_busy: true };
+        let entry = Entry { flow, payloads: Payloads::default(), queued: self.now, is_busy: false };
         let slot = self.entries.insert(entry, queue as u8);
         self.index.insert_unique(Place::spread(hash), Place { hash, slot }, |place| Place::spread(place.hash));
         if let Some(entry) = self.entries.get_mut(slot)
@@ -307,6 +320,20 @@ impl Table {
         more
     }
 
+    /// Gives up an eighth of the conversations, and from now on keeps no more than are left: for when they turn out to take
+    /// more memory than there is.
+    pub fn shrink(&mut self, observer: &mut impl Observer) {
+        let left = self.entries.len() / 8 * 7;
+        // At the end of the input all of them are about to go anyway.
+        if left < FEW || self.closing.is_some() {
+            return;
+        }
+        self.limits.flows = left;
+        for _ in left..self.entries.len() {
+            self.evict(observer);
+        }
+    }
+
     /// Puts an entry at the end of a queue.
     fn enqueue(&mut self, slot: u32, queue: Queue) {
         if let Some(entry) = self.entries.get_mut(slot) {
@@ -350,7 +377,7 @@ impl Table {
         loop {
             let (slot, entry) = self.entries.first(queue as u8)?;
             if !entry.is_busy {
-                return Some((entry.queued + queue.timeout(&self.limits), slot));
+                return Some((entry.flow.end.min(self.now) + queue.timeout(&self.limits), slot));
             }
             self.enqueue(slot, queue);
         }

@@ -14,6 +14,8 @@ pub(super) struct Tcp {
     endpoints: Endpoints,
     handshake: Handshake,
     pub(super) resets: u32,
+    /// Which sides acknowledged anything, resets aside.
+    acknowledges: [bool; 2],
 }
 
 /// How far the handshake was followed.
@@ -37,13 +39,11 @@ pub(super) struct Half {
     next: u32,
     /// Sequence number of its SYN.
     initial: u32,
-    pub(super) syns: u32,
     pub(super) retransmissions: u32,
     pub(super) out_of_order: u32,
     pub(super) zero_windows: u32,
+    syns: u16,
     is_synchronised: bool,
-    /// Whether it acknowledged anything, resets aside.
-    acknowledges: bool,
     /// Segments in a row that are nowhere near `next`.
     strays: u8,
 }
@@ -76,7 +76,7 @@ impl Tcp {
 
     /// Whether it is nothing but SYNs that no one is known to have answered.
     pub(super) fn is_attempt(&self) -> bool {
-        self.endpoints.is_attempt() && !self.halves[Side::Originator.index()].acknowledges
+        self.endpoints.is_attempt() && !self.acknowledges[Side::Originator.index()]
     }
 
     /// SYN to the acknowledgment that completes the handshake.
@@ -104,8 +104,8 @@ impl Tcp {
         };
         sender.sends(header, length, time, reordering, budget);
         if header.flags.has(TcpFlags::ACK) {
-            sender.acknowledges = true;
             receiver.is_acknowledged(header.ack, time, budget);
+            self.acknowledges[from.index()] = true;
         }
         if !matches!(self.handshake, Handshake::Done(_)) && from == Side::Originator {
             self.follow_handshake(header, time);
@@ -116,13 +116,9 @@ impl Tcp {
     fn follow_handshake(&mut self, header: &Header, time: Time) {
         let responder = &self.halves[Side::Responder.index()];
         let flags = header.flags;
-        match self.handshake {
-            _ if flags.has(TcpFlags::SYN) => {
-                if !flags.has(TcpFlags::ACK) && responder.syns == 0 {
-                    self.handshake = Handshake::Begun(time);
-                }
-            }
-            Handshake::Begun(sent) if flags.has(TcpFlags::ACK) && responder.syns > 0 => {
+        match (self.handshake, flags.has(TcpFlags::SYN), flags.has(TcpFlags::ACK)) {
+            (_, true, false) if responder.syns == 0 => self.handshake = Handshake::Begun(time),
+            (Handshake::Begun(sent), false, true) if responder.syns > 0 => {
                 let rtt = time - sent;
                 if rtt < Duration::ZERO {
                     self.handshake = Handshake::Unknown;
@@ -137,21 +133,21 @@ impl Tcp {
     /// How the conversation stands, in Zeek's codes (`conn_state` of its conn.log) and in words.
     pub(super) fn state(&self, has_payload: bool) -> (&'static str, &'static str) {
         let [originator, _] = &self.halves;
-        let (has_syn, was_answered) = (originator.syns > 0, originator.acknowledges);
+        let (has_syn, was_answered) = (originator.syns > 0, self.acknowledges[Side::Originator.index()]);
         conn_state(self.endpoints, Circumstances { has_syn, was_answered, has_payload })
     }
 
     /// SYNs of the originator that got no answer.
     pub(super) fn unanswered_syns(&self) -> u32 {
         let [originator, _] = &self.halves;
-        let was_answered = !self.endpoints.is_attempt() || originator.acknowledges;
-        originator.syns.saturating_sub(was_answered.into())
+        u32::from(originator.syns).saturating_sub((!self.is_attempt()).into())
     }
 
     /// Exchanges the sides, for when it turns out that the originator is the other one.
     pub(super) fn swap(&mut self) {
         self.halves.swap(0, 1);
         self.endpoints.swap();
+        self.acknowledges.swap(0, 1);
     }
 
     /// Forgets where holes are: nothing more comes that could fill them.
@@ -173,7 +169,7 @@ impl Half {
         let (start, controls) = (header.seq, u32::from(syn) + u32::from(fin));
         let end = start.wrapping_add(length).wrapping_add(controls);
         if syn {
-            self.syns += 1;
+            self.syns = self.syns.saturating_add(1);
             self.initial = start;
         } else if header.window == 0 && !fin {
             self.zero_windows += 1;

@@ -75,8 +75,13 @@ impl Completer for Assistant<'_> {
             }
             Some(Completion::Names { start, candidates }) => {
                 let widest = candidates.iter().map(|candidate| candidate.name.len()).max().unwrap_or(0);
+                // Nobody needs to read twenty times that a verb is a verb.
+                let alike = candidates.iter().all(|candidate| candidate.what == candidates[0].what);
                 let pairs = candidates.into_iter().map(|candidate| Pair {
-                    display: format!("{:widest$}{KIND}{}", candidate.name, candidate.what),
+                    display: match alike {
+                        true => candidate.name,
+                        false => format!("{:widest$}{KIND}{}", candidate.name, candidate.what),
+                    },
                     replacement: candidate.text,
                 });
                 (start - before, pairs.collect())

@@ -22,28 +22,26 @@ impl<'a> Command<'a> {
     }
 }
 
-/// The text that explains a topic, or says that there is none.
-pub(super) fn help(topic: Option<&str>) -> Result<String, String> {
+/// The text that explains a topic, in lines of at most `width` columns, or says that there is none.
+pub(super) fn help(topic: Option<&str>, width: usize) -> Result<String, String> {
     let Some(topic) = topic else {
-        return Ok([guide::contents(), keys()].concat());
+        return Ok([guide::contents(width), keys(width)].concat());
     };
-    guide::topic(topic).ok_or_else(|| format!("there is nothing called `{topic}`{}\n", guide::hint(topic)))
+    guide::topic(topic, width).ok_or_else(|| format!("there is nothing called `{topic}`{}", guide::hint(topic)))
 }
 
-fn keys() -> String {
-    format!(
-        "
-Here
-  {IT:14} The value of the line before, unless it was a stream: that has been read.
-  .verb(…)       A line that begins with a dot goes on with the line before, and
-                 reads its packets anew.
-  Tab            Completes names, fields and files.
-  Ctrl-R, Up     Find earlier lines. Lines that begin with a space are not kept.
-  Ctrl-C         Ends what is being read, and goes on with what there is; pressed
-                 again, it stops everything that runs.
-  Ctrl-D         Leaves, and so do quit and exit.
-"
-    )
+/// What is known only here.
+fn keys(width: usize) -> String {
+    let keys = [
+        (IT, "The value of the line before, unless it was a stream: that has been read."),
+        (".verb(…)", "A line that begins with a dot goes on with the line before, and reads its packets anew."),
+        ("Tab", "Completes names, fields and files."),
+        ("Ctrl-R, Up", "Find earlier lines. Lines that begin with a space are not kept."),
+        ("Ctrl-C", "Ends what is being read, and goes on with what there is; pressed again, stops all that runs."),
+        ("Ctrl-D", "Leaves, and so do quit and exit."),
+    ];
+    let lines: Vec<_> = keys.iter().map(|(key, text)| guide::item(key, text, width)).collect();
+    format!("\nHere\n{}\n", lines.join("\n"))
 }
 
 /// Whether an input goes on with the one before: it begins with a method.
@@ -87,8 +85,8 @@ mod tests {
 
     #[test]
     fn help_explains_a_topic_or_says_what_was_meant() {
-        assert!(help(None).unwrap().contains("Ctrl-D"));
-        assert!(help(Some("flow.state")).unwrap().contains("state"));
-        assert_eq!(help(Some("flws")).unwrap_err(), "there is nothing called `flws`; did you mean `flows`?\n");
+        assert!(help(None, 80).unwrap().contains("Ctrl-D"));
+        assert!(help(Some("flow.state"), 80).unwrap().contains("state"));
+        assert_eq!(help(Some("flws"), 80).unwrap_err(), "there is nothing called `flws`; did you mean `flows`?");
     }
 }

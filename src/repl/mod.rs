@@ -74,8 +74,10 @@ impl Answers<'_> {
         match Command::of(input) {
             Some(Command::Leave) => return Ok(Then::Leave),
             Some(Command::Help(topic)) => {
-                let text = command::help(topic).inspect_err(|_| self.failed = true);
-                (self.console.output)().write_all(harmless(&text.unwrap_or_else(|text| text)).as_bytes())?;
+                match command::help(topic, (self.console.width)().unwrap_or(80).min(100)) {
+                    Ok(text) => (self.console.output)().write_all(text.as_bytes())?,
+                    Err(message) => self.fail(&format!("error: {}", harmless(&message))),
+                }
                 return Ok(Then::Continue);
             }
             None => {}
@@ -83,9 +85,10 @@ impl Answers<'_> {
         let text = command::joined(&self.previous, input);
         let (report, presses) = self.watch.during(|| self.session.line(&text, self.renderer()));
         self.told(&report)?;
-        match report.failure {
+        match &report.failure {
             None => self.previous = text,
-            Some(_) => self.failed = true,
+            Some(failure) if failure.kind == ErrorKind::Cancelled => self.fail(&failure.message),
+            Some(failure) => self.fail(&failure.to_string()),
         }
         Ok(if presses > 0 { Then::Interrupted } else { Then::Continue })
     }
@@ -95,25 +98,24 @@ impl Answers<'_> {
         Format::Table.renderer((self.console.output)(), style)
     }
 
-    /// Says what stands in no result: what was not seen, and why the input did not run to its end.
+    /// Says what could not be seen: it stands in no result.
     fn told(&self, report: &Report) -> io::Result<()> {
         let asides = asides(report);
-        if !asides.is_empty() {
-            let mut renderer = self.renderer();
-            asides.iter().try_for_each(|aside| renderer.note(aside))?;
-            renderer.flush()?;
+        if asides.is_empty() {
+            return Ok(());
         }
-        if let Some(failure) = &report.failure {
-            let text = match failure.kind {
-                ErrorKind::Cancelled => failure.message.clone(),
-                _ => failure.to_string(),
-            };
-            match text.strip_prefix("error") {
-                Some(rest) if self.console.color => eprintln!("\x1b[1;31merror\x1b[0m{rest}"),
-                _ => eprintln!("{text}"),
-            }
+        let mut renderer = self.renderer();
+        asides.iter().try_for_each(|aside| renderer.note(aside))?;
+        renderer.flush()
+    }
+
+    /// Says why an input did not run to its end.
+    fn fail(&mut self, text: &str) {
+        self.failed = true;
+        match text.strip_prefix("error") {
+            Some(rest) if self.console.color => eprintln!("\x1b[1;31merror\x1b[0m{rest}"),
+            _ => eprintln!("{text}"),
         }
-        Ok(())
     }
 }
 

@@ -29,13 +29,18 @@ impl Watch {
     pub(super) fn start(cancel: Cancel, prompts: bool) -> io::Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         // As it is now, before the line editor has touched it.
-        let terminal = tcgetattr(stdin()).ok();
+        let terminal = if prompts { tcgetattr(stdin()).ok() } else { None };
         let presses = Arc::new(AtomicU32::new(IDLE));
         let watch = Self { cancel: cancel.clone(), presses: presses.clone() };
         let work = move || {
             for signal in signals.forever() {
                 let press = || presses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-                match (signal, if signal == SIGINT { press() } else { Err(IDLE) }) {
+                let pressed = if signal == SIGINT { press() } else { Err(IDLE) };
+                if prompts && pressed.is_ok() {
+                    // The terminal shows ^C where the cursor is; what comes next has a line of its own.
+                    eprintln!();
+                }
+                match (signal, pressed) {
                     (_, Ok(0)) => cancel.interrupt(),
                     (_, Ok(1)) => cancel.abort(),
                     (SIGINT, Err(_)) if prompts => {}

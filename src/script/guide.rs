@@ -2,15 +2,17 @@
 
 use std::fmt::Write as _;
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::docs::{self, Entry, Group};
 use super::library::Script;
 use super::nearest::suggestion;
 use super::primitives::KINDS;
 use crate::record::{Field, Kind};
 
-/// Everything there is, by name.
+/// Everything there is, by name, in lines of at most `width` columns.
 #[must_use]
-pub fn contents() -> String {
+pub fn contents(width: usize) -> String {
     let mut text = String::new();
     for (group, title) in [
         (Group::Noun, "Nouns: what gives rows"),
@@ -20,32 +22,37 @@ pub fn contents() -> String {
     ] {
         let _ = writeln!(text, "{title}");
         for entry in docs::entries().filter(|entry| entry.group == group) {
-            let _ = writeln!(text, "  {:14} {}", entry.name, first_sentence(entry.doc));
+            let _ = writeln!(text, "{}", item(entry.name, first_sentence(entry.doc), width));
         }
         text.push('\n');
     }
     let _ = writeln!(text, "Records");
     for kind in KINDS {
-        let _ = writeln!(text, "  {:14} {}", kind.name, first_sentence(&one_line(&kind.doc)));
+        let _ = writeln!(text, "{}", item(&kind.name, first_sentence(&one_line(&kind.doc)), width));
     }
-    text.push_str(
-        "\nhelp NAME explains one of them; help RECORD.FIELD a field; scripts are listed by netscript list\n",
-    );
+    let more = "help NAME explains one of them; help RECORD.FIELD a field; scripts are listed by netscript list";
+    let _ = writeln!(text, "\n{}", wrap("", more, width));
     text
 }
 
-/// Explains a function, a record, or a field (`flow.state`).
+/// A name and what is to be said of it, as one entry of a list.
 #[must_use]
-pub fn topic(name: &str) -> Option<String> {
+pub fn item(name: &str, text: &str, width: usize) -> String {
+    wrap(&format!("  {name:14} "), text, width)
+}
+
+/// Explains a function, a record, or a field (`flow.state`), in lines of at most `width` columns where words allow.
+#[must_use]
+pub fn topic(name: &str, width: usize) -> Option<String> {
     if let Some(entry) = docs::entry(name) {
-        return Some(function(entry));
+        return Some(function(entry, width));
     }
     if let Some(kind) = KINDS.iter().find(|kind| kind.name == name) {
-        return Some(record(kind));
+        return Some(record(kind, width));
     }
     let (kind, field) = name.split_once('.')?;
     let kind = KINDS.iter().find(|k| k.name == kind)?;
-    kind.index(field).map(|place| describe_field(&kind.fields[place]))
+    kind.index(field).map(|place| describe_field(&kind.fields[place], width))
 }
 
 /// Every name that [`topic`] explains: functions, records and fields.
@@ -65,8 +72,8 @@ pub fn hint(name: &str) -> String {
     suggestion(name, names.iter().map(String::as_str))
 }
 
-fn function(entry: &Entry) -> String {
-    let mut text = format!("{}\n\n{}\n", entry.signature, wrap(entry.doc, ""));
+fn function(entry: &Entry, width: usize) -> String {
+    let mut text = format!("{}\n\n{}\n", wrap("", entry.signature, width), wrap("", entry.doc, width));
     if let Some(needs) = entry.needs {
         let _ = writeln!(text, "\nNeeds the permission `{needs}`.");
     }
@@ -74,17 +81,18 @@ fn function(entry: &Entry) -> String {
     text
 }
 
-fn record(kind: &Kind) -> String {
-    let mut text = format!("{}: {}\n", kind.name, wrap(&one_line(&kind.doc), ""));
+fn record(kind: &Kind, width: usize) -> String {
+    let mut text = wrap("", &format!("{}: {}", kind.name, one_line(&kind.doc)), width);
+    text.push('\n');
     for field in kind.fields.iter() {
-        let _ = write!(text, "\n{}", describe_field(field));
+        let _ = write!(text, "\n{}", describe_field(field, width));
     }
     text
 }
 
-fn describe_field(field: &Field) -> String {
+fn describe_field(field: &Field, width: usize) -> String {
     let unit = if field.unit.is_empty() { String::new() } else { format!(" in {}", field.unit) };
-    format!("  {}  ({}{unit})\n{}\n", field.name, field.ty, wrap(&one_line(&field.doc), "      "))
+    format!("  {}  ({}{unit})\n{}\n", field.name, field.ty, wrap("      ", &field.doc, width))
 }
 
 /// The help of a script, out of its header.
@@ -122,19 +130,45 @@ fn first_sentence(doc: &str) -> &str {
     doc.split_inclusive(". ").next().unwrap_or(doc).trim_end()
 }
 
-/// Breaks a text into lines of at most 78 columns.
-fn wrap(text: &str, indent: &str) -> String {
-    let mut lines = vec![indent.to_owned()];
+/// Breaks a text between words into lines of at most `width` columns; the first line begins with `head`, the others stand
+/// under the text behind it.
+fn wrap(head: &str, text: &str, width: usize) -> String {
+    let indent = head.width();
+    let (mut lines, mut column) = (head.to_owned(), indent);
     for word in text.split_whitespace() {
-        let line = lines.last_mut().filter(|line| line.len() == indent.len() || line.len() + word.len() < 78);
-        match line {
-            Some(line) if line.len() == indent.len() => line.push_str(word),
-            Some(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            None => lines.push(format!("{indent}{word}")),
+        if column > indent && column + 1 + word.width() > width {
+            let _ = write!(lines, "\n{:indent$}", "");
+            column = indent;
+        } else if column > indent {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += word.width();
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_is_as_narrow_as_the_terminal_where_words_allow() {
+        assert_eq!(wrap("  name  ", "one two three", 15), "  name  one two\n        three");
+        assert_eq!(wrap("", "Überlänge ist das", 13), "Überlänge ist\ndas");
+        for width in [48, 80] {
+            assert!(contents(width).lines().all(|line| line.width() <= width), "{}", contents(width));
+            assert!(topic("flow", width).unwrap().lines().all(|line| line.width() <= width));
         }
     }
-    lines.join("\n")
+
+    #[test]
+    fn every_topic_is_explained() {
+        for name in topics() {
+            assert!(topic(&name, 80).is_some(), "{name}");
+        }
+        assert!(topic("flow.stat", 80).is_none());
+        assert_eq!(hint("flws"), "; did you mean `flows`?");
+    }
 }

@@ -15,6 +15,8 @@ pub(super) struct Memory {
     page: u64,
     asked: Cell<u32>,
     exceeded: Cell<bool>,
+    /// How much it may use before it is short of memory again.
+    enough: Cell<u64>,
 }
 
 /// Questions that one look answers: a look costs as much as keeping a row.
@@ -24,7 +26,9 @@ impl Memory {
     pub(super) fn new(limit: Option<ByteSize>) -> Self {
         let statm = limit.and_then(|_| File::open("/proc/self/statm").ok());
         let page = rustix::param::page_size() as u64;
-        Self { limit, statm, page, asked: Cell::new(0), exceeded: Cell::new(false) }
+        // What the script keeps needs some, too.
+        let enough = limit.map_or(u64::MAX, |limit| limit.0 / 4 * 3);
+        Self { limit, statm, page, asked: Cell::new(0), exceeded: Cell::new(false), enough: Cell::new(enough) }
     }
 
     /// Whether the process uses more than it may, as of the last look.
@@ -38,18 +42,42 @@ impl Memory {
     }
 
     fn look(&self) {
-        let (Some(limit), Some(statm)) = (self.limit, &self.statm) else { return };
+        let resident = self.resident();
+        self.exceeded.set(resident.zip(self.limit).is_some_and(|(resident, limit)| resident > limit.0));
+    }
+
+    /// Whether something that was read should be let go of, as of now. What is let go of is used again rather than given
+    /// back to the system, so after a yes only more memory than before leads to another one.
+    pub(super) fn is_short(&self) -> bool {
+        let (Some(resident), Some(limit)) = (self.resident(), self.limit) else { return false };
+        let short = resident > self.enough.get();
+        if short {
+            self.enough.set(resident + limit.0 / 64);
+        }
+        short
+    }
+
+    /// How much the process uses, in bytes.
+    fn resident(&self) -> Option<u64> {
         let mut text = [0; 64];
-        let read = statm.read_at(&mut text, 0).unwrap_or(0);
-        let resident =
-            std::str::from_utf8(&text[..read]).ok().and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
-        self.exceeded.set(resident.is_some_and(|pages| pages.saturating_mul(self.page) > limit.0));
+        let read = self.statm.as_ref()?.read_at(&mut text, 0).ok()?;
+        let pages: u64 = std::str::from_utf8(&text[..read]).ok()?.split(' ').nth(1)?.parse().ok()?;
+        Some(pages.saturating_mul(self.page))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_of_memory_is_who_uses_most_of_it_and_then_who_uses_more() {
+        let memory = Memory::new(Some(ByteSize(4 << 20)));
+        assert!(memory.is_short());
+        memory.enough.set(u64::MAX);
+        assert!(!memory.is_short(), "nothing was added");
+        assert!(!Memory::new(None).is_short());
+    }
 
     #[test]
     fn more_memory_than_allowed_is_noticed() {

@@ -130,7 +130,14 @@ impl Capture {
             Source::File(path) => path,
             Source::Stdin => Path::new("-"),
         };
-        let source = CaptureFile::open(path, &context.cancel).map_err(|error| capture_error(&error))?;
+        let source = match CaptureFile::open(path, &context.cancel) {
+            Err(CaptureError::Cancelled { .. }) => {
+                self.state = State::Ended;
+                interrupted(0, context);
+                return Ok(());
+            }
+            opened => opened.map_err(|error| capture_error(&error))?,
+        };
         for interface in source.interfaces() {
             filter.prepare(interface.link).map_err(|error| filter_error(&error))?;
         }
@@ -161,6 +168,9 @@ impl Capture {
         while self.streams[index].rows.is_empty() {
             let State::Open(reading) = &mut self.state else { return Ok(()) };
             let pipeline = &mut reading.pipeline;
+            if context.memory.is_short() {
+                pipeline.shrink();
+            }
             let stopped = if context.cancel.is_requested() { pipeline.stop() } else { Ok(()) };
             let more = stopped.and_then(|()| pipeline.advance()).map_err(|error| explain(&error, context))?;
             reading.count(context);
@@ -180,9 +190,7 @@ impl Capture {
             if !more {
                 // A source that was waiting for packets ends by itself then.
                 if context.cancel.is_requested() {
-                    context.cancel.obeyed();
-                    let packets = reading.pipeline.received();
-                    context.ledger.borrow_mut().notes.push(format!("interrupted after {packets} packets"));
+                    interrupted(reading.pipeline.received(), context);
                 }
                 self.end(context)?;
             }
@@ -225,6 +233,12 @@ impl Derived {
         }
         Ok(())
     }
+}
+
+/// Notes that somebody asked to stop, and has been obeyed.
+fn interrupted(packets: u64, context: &Context) {
+    context.cancel.obeyed();
+    context.ledger.borrow_mut().notes.push(format!("interrupted after {packets} packets"));
 }
 
 impl Reading {

@@ -4,13 +4,17 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+mod conversations;
 mod damage;
 mod files;
 mod filters;
 mod frames;
+mod http;
 mod mutations;
 mod packets;
+mod rows;
 mod support;
+mod tcp;
 
 /// Where a capture is.
 fn capture(name: &str) -> PathBuf {

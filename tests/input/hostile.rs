@@ -82,8 +82,9 @@ fn segments_that_wait_for_one_that_never_comes() {
 #[test]
 fn fragments_whose_rest_never_comes() {
     let mut talk = Conversation::new("192.0.2.1:1000", "198.51.100.5:80");
-    talk.client_sends(&[b'x'; 1400]);
-    let mut fragment = records(talk)[..16 + 54 + 1400].to_vec();
+    // With the TCP header in front of it a multiple of eight bytes, as every fragment but the last has.
+    talk.client_sends(&[b'x'; 1404]);
+    let mut fragment = records(talk)[..16 + 54 + 1404].to_vec();
     // More fragments follow.
     fragment[16 + 14 + 6] = 0x20;
     let ended = run("capture().filter(|p| p.protocol == \"tcp\").count()", move |file| {
@@ -135,7 +136,7 @@ fn a_body_that_decompresses_to_a_gigabyte_is_kept_up_to_a_limit() {
         let [length, flags, sent] = ended.stdout.lines().collect::<Vec<_>>()[..] else { panic!("{ended:?}") };
         assert_eq!(length.parse::<usize>().unwrap(), 8 << 20, "{codings}");
         assert_eq!(sent.parse::<usize>().unwrap(), body.len(), "{codings}");
-        assert!(flags.contains("response"), "{codings}: {flags}");
+        assert_eq!(flags, r#"["body-limit", "decoded-limit"]"#, "{codings}");
         assert_eq!(ended.code, Some(3), "{codings}: {}", ended.stderr);
         assert!(ended.stderr.contains("1 HTTP message not kept whole (limit)"), "{codings}: {}", ended.stderr);
     }
@@ -172,11 +173,10 @@ fn messages_that_never_end() {
         ("nothing but line ends", endless(b"", b"\r\n", 20), ok),
     ] {
         let file = exchange(&request, &answer).pcap();
-        // With bodies, as JSON, so that every field is read.
-        let script = "for r in http_requests() { r.to_debug(); r.response_body; }";
+        // Bodies are kept, and every field of the first rows is read.
+        let script = "let n = 0; for r in http_requests() { n += 1; if n < 1000 { r.to_debug(); r.response_body; } }";
         let ended = run(script, move |to| to.write_all(&file));
-        assert!(matches!(ended.code, Some(0 | 3)), "{name}: {ended:?}");
-        eprintln!("{name}: {} MiB, {:?} {}", ended.peak / MIB, ended.code, ended.stderr);
+        assert!(matches!(ended.code, Some(0 | 3)) && !ended.stderr.contains("error"), "{name}: {ended:?}");
     }
 }
 
@@ -206,6 +206,5 @@ fn keys_without_end() {
             file.flush()
         });
         assert_eq!(ended.code, Some(3), "{script}: {}{}", ended.stdout, ended.stderr);
-        eprintln!("{script}: {} MiB, {}", ended.peak / MIB, ended.stderr);
     }
 }

@@ -20,6 +20,7 @@ fn what_is_no_capture_is_an_error_that_says_what_it_is() {
     folder.write("version.pcap", little(&[0xa1b2_c3d4, 0x0004_0063, 0, 0, 0xffff, 1]));
     folder.write("not-first.pcapng", block(6, &[0; 32]));
     folder.write("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
+    folder.write("count.rhai", "//! Counts.\ncapture().count()\n");
     std::fs::create_dir(folder.path("folder")).unwrap();
     for command in ["gzip -kc text > text.gz", "zstd -qc text > text.zst", ": | gzip > empty.gz"] {
         assert_eq!(folder.shell(command).code, Some(0));
@@ -45,7 +46,7 @@ fn as_nobody(folder: &Folder, arguments: &[&str]) -> Ended {
 #[test]
 fn a_file_without_permission_could_not_be_observed() {
     let folder = Folder::with("secret.pcap", small().pcap());
-    std::fs::set_permissions(folder.path("secret.pcap"), PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(folder.path("secret.pcap"), PermissionsExt::from_mode(0o000)).unwrap();
     let ended = as_nobody(&folder, &["eval", "-r", "secret.pcap", "capture().count()"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""), "{}", ended.stderr);
     let message = "error: cannot open `secret.pcap`: no permission to read it; ask its owner for access, or run as a \

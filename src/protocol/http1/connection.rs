@@ -51,6 +51,23 @@ pub struct Context<'a> {
 /// HTTP is recognised by content on any port, and so is which side is the client: the one that sends request lines.
 /// Where a capture begins in the middle of a connection, or bytes are missing, reading goes on with the next message
 /// that begins with a segment or follows another message.
+///
+/// ```
+/// use netscript::flow::Side;
+/// use netscript::limits::{Limits, Loss};
+/// use netscript::protocol::http1::{Connection, Context, Settings};
+/// use netscript::record::{Record, Time, Value};
+///
+/// let settings = Settings { limits: Limits::default(), bodies: false, credentials: false, show_secrets: false };
+/// let (mut loss, mut exchanges) = (Loss::default(), Vec::new());
+/// let mut context = Context { settings: &settings, loss: &mut loss, exchanges: &mut exchanges };
+/// let mut connection = Connection::new("10.0.0.1:40000".parse()?, "10.0.0.2:80".parse()?, true);
+/// let time = Time::from_nanos(0);
+/// connection.data(&mut context, Side::Originator, b"GET /status HTTP/1.1\r\nHost: a.example\r\n\r\n", time);
+/// connection.data(&mut context, Side::Responder, b"HTTP/1.1 204 No Content\r\n\r\n", time);
+/// assert!(matches!(exchanges[0].get("status"), Some(Value::Integer(204))));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Debug)]
 pub struct Connection {
     /// Originator and responder.

@@ -32,8 +32,8 @@ const SESSION_COOKIES: &[&str] = &["sess", "sid", "auth", "token", "jwt", "login
 /// A credential: enough to recognise it, without saying what it is.
 ///
 /// Of several credentials in one request the first of these is taken: the Authorization field, a field for keys and
-/// tokens such as X-Api-Key, a parameter of the query, the Cookie field, the Proxy-Authorization field. If the answer is
-/// 407 a proxy judged, and Proxy-Authorization comes first.
+/// tokens such as X-Api-Key, a parameter of the query, the Cookie field, the Proxy-Authorization field. If the answer
+/// is 407 a proxy judged, and Proxy-Authorization comes first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
     scheme: String,
@@ -48,9 +48,12 @@ pub struct Credential {
 crate::record! {
     /// A credential: enough to recognise it, without saying what it is.
     impl Record for Credential as "credential" {
-        /// `bearer`, `basic`, `digest` or another scheme of Authorization, in lower case; `token` where it names none; `api-key`; `cookie`.
+        /// `bearer`, `basic`, `digest` or another scheme of Authorization, in lower case; `api-key`; `cookie`.
+        /// `token` where Authorization names no scheme.
         scheme: Text => |x| x.scheme.as_str();
-        /// First 12 hexadecimal digits of the SHA-256 of the secret: the same credential has the same fingerprint. Of Basic the secret is all that is encoded; of Digest, whose responses differ every time, it is `username:realm`; of AWS4-HMAC-SHA256 the access key.
+        /// First 12 hexadecimal digits of the SHA-256 of the secret: the same credential has the same fingerprint.
+        /// Of Basic the secret is the whole value, user and password in base64. What is signed differs from request to
+        /// request, so for Digest it is taken of `username:realm`, and for AWS4-HMAC-SHA256 of the access key.
         fingerprint: Text, main => |x| x.fingerprint.as_str();
         /// How it may be shown: scheme and last characters, such as `Bearer ****f3Qx`.
         masked: Text, main => |x| x.masked.as_str();

@@ -59,35 +59,43 @@ crate::record! {
         server_port: Integer => |x| x.server.port();
         /// Method of the request, as sent.
         method: Text, main => |x| x.target().map(|target| text(target.method));
-        /// Host that the request is for, with its port if sent: of an absolute target, else of the Host field (RFC 9112, section 3.3).
+        /// Host that the request is for, with its port if one was sent.
+        /// It is that of an absolute target, else of the Host field (RFC 9112, section 3.3).
         host: Text => |x| x.target().and_then(|target| target.host).map(cow_text);
-        /// Path of the target, without the query; `*` if the request is for the server as a whole; none for CONNECT.
+        /// Path of the target, without the query.
+        /// `*` if the request is for the server as a whole; none for CONNECT.
         path: Text, main => |x| x.target().and_then(|target| target.path).map(text);
         /// Query of the target, without the question mark.
         query: Text => |x| x.target().and_then(|target| target.query).map(|query| x.masked(query.into()));
-        /// Absolute URL as far as it is known (RFC 9110, section 7.1); the address of the server where the client named no host.
+        /// Absolute URL as far as it is known (RFC 9110, section 7.1).
+        /// The address of the server stands for a host that the client did not name; of CONNECT it is the authority.
         url: Text => |x| x.target().map(|target| x.masked(target.url(x.server).into()));
         /// Protocol version of the request, else of the response: `HTTP/1.1`.
         version: Text => |x| x.version().map(text);
         /// Status code of the final response.
         status: Integer, main => |x| x.status();
         /// Reason phrase of the final response.
-        reason: Text => |x| x.response.as_ref().and_then(|response| response.head.status_line()).map(|line| text(line.reason));
-        /// Time from the last byte of the request to the first byte of the final response, where both were seen in that order.
+        reason: Text => |x| x.reason().map(text);
+        /// Time from the last byte of the request to the first byte of the final response.
+        /// None where they were not both seen, or not in that order.
         latency: Duration, main => |x| x.latency();
         /// Status codes of the interim responses (1xx) that came before the final one.
         informational: List => |x| x.informational.clone();
-        /// Length of the request's body as sent, without chunk headers and without what is missing from the capture.
+        /// Length of the request's body as sent, without chunk headers.
+        /// What is missing from the capture does not count.
         request_bytes: Integer in "bytes" => |x| x.request.as_ref().map(|request| request.body_seen);
-        /// Length of the response's body as sent, without chunk headers and without what is missing from the capture.
+        /// Length of the response's body as sent, without chunk headers.
+        /// What is missing from the capture does not count.
         response_bytes: Integer in "bytes" => |x| x.response.as_ref().map(|response| response.body_seen);
         /// Header fields of the request in order, names in lower case.
         request_headers: Map => |x| x.headers(x.request.as_ref());
         /// Header fields of the response in order, names in lower case.
         response_headers: Map => |x| x.headers(x.response.as_ref());
-        /// Body of the request without its codings, up to a limit or a gap; none if bodies were not asked for.
+        /// Body of the request without its codings.
+        /// It ends at a limit or a gap, as `flags` say; none if bodies were not asked for.
         request_body: Bytes => |x| x.body(x.request.as_ref());
-        /// Body of the response without its codings, up to a limit or a gap; none if bodies were not asked for.
+        /// Body of the response without its codings.
+        /// It ends at a limit or a gap, as `flags` say; none if bodies were not asked for.
         response_body: Bytes => |x| x.body(x.response.as_ref());
         /// Trailer fields of the request, then of the response (RFC 9110, section 6.5), names in lower case.
         trailers: Map => |x| x.trailers();
@@ -97,11 +105,12 @@ crate::record! {
         content_type: Text => |x| x.header(x.response.as_ref(), "content-type");
         /// The credential that the request carries.
         credential: Record => |x| x.credential();
-        /// Who the request came from according to X-Forwarded-For and Forwarded (RFC 7239), the originating client first. Whoever sends a request can write anything there.
+        /// Whom the request came from, the originating client first.
+        /// That is what X-Forwarded-For and Forwarded (RFC 7239) say, and whoever sends a request can write it.
         forwarded_for: List => |x| x.forwarded_for();
         /// The originating client: the first of `forwarded_for`, else `client`.
         origin: Text => |x| x.origin();
-        /// What is remarkable, as short names, such as `obs-fold` or `gap-in-response-body`.
+        /// What is remarkable, as short names such as `obs-fold` or `gap-in-response-body`.
         flags: List => |x| x.flags().names().collect::<Vec<_>>();
         /// Whether request and response were both captured to their ends.
         complete: Bool => |x| x.is_complete();
@@ -152,6 +161,10 @@ impl HttpExchange {
             (None, Some(response)) => response.head.status_line().map(|line| line.version),
             (None, None) => None,
         }
+    }
+
+    fn reason(&self) -> Option<&[u8]> {
+        Some(self.response.as_ref()?.head.status_line()?.reason)
     }
 
     fn latency(&self) -> Option<Duration> {

@@ -2,7 +2,7 @@
 
 use std::ops::{BitOr, BitOrAssign};
 
-/// A set of [`NAMES`].
+/// A set of [`FLAGS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Flags(u32);
 
@@ -15,8 +15,8 @@ macro_rules! flags {
             $( $(#[doc = $doc])+ pub(super) const $flag: Self = Self(1 << Place::$flag as u32); )+
         }
 
-        /// Every flag and its name.
-        const NAMES: &[(Flags, &str)] = &[ $( (Flags::$flag, $name) ),+ ];
+        /// Every name that the field `flags` of an exchange may have, and what it means.
+        pub const FLAGS: &[(&str, &str)] = &[ $( ($name, concat!($($doc, "\n"),+)) ),+ ];
     };
 }
 
@@ -65,8 +65,8 @@ flags! {
     RESPONSE_LOST = "response-lost";
     /// Which response belongs to which request cannot be told, so they stand apart.
     PAIRING_UNCERTAIN = "pairing-uncertain";
-    /// Messages before this exchange were not captured, and the client was not seen waiting for a response yet: that this
-    /// response answers this request is likely, and not certain.
+    /// Messages before this exchange were not captured, and the client was not seen waiting for a response yet: that
+    /// this response answers this request is likely, and not certain.
     PAIRING_ASSUMED = "pairing-assumed";
     /// More requests waited for a response than `Limits::http_pending`, so this one is told without.
     PENDING_LIMIT = "pending-limit";
@@ -90,7 +90,7 @@ impl Flags {
 
     /// Their names, in the order of the list above.
     pub(super) fn names(self) -> impl Iterator<Item = &'static str> {
-        NAMES.iter().filter(move |(flag, _)| self.has(*flag)).map(|(_, name)| *name)
+        (0..).zip(FLAGS).filter(move |(place, _)| self.has(Self(1 << place))).map(|(_, (name, _))| *name)
     }
 }
 

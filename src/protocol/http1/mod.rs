@@ -29,3 +29,4 @@ pub use analyzer::Exchanges;
 pub use connection::{Connection, Context, Settings};
 pub use credential::Credential;
 pub use exchange::HttpExchange;
+pub use flags::FLAGS;

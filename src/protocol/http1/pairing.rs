@@ -327,7 +327,8 @@ impl Pairing {
         }
     }
 
-    /// Emits the responses whose request has not come; one that is not over goes on alone. Gives whether there were any.
+    /// Emits the responses whose request has not come; one that is not over goes on alone. Gives whether there were
+    /// any.
     fn emit_early(&mut self, context: &mut Context<'_>, flags: Flags) -> bool {
         let any = self.answered > self.requested;
         while self.answered > self.requested {

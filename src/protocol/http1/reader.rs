@@ -178,9 +178,7 @@ impl Reader {
                 State::UntilClose => return segment.take_all().map(Part::Body),
                 State::Lost => {
                     if !self.buffer.is_empty() {
-                        let skipped = self.buffer.len();
-                        self.buffer = Vec::new();
-                        return Some(Part::Skipped(skipped));
+                        return Some(Part::Skipped(self.discard()));
                     }
                     if segment.rest.is_empty() {
                         return None;
@@ -314,6 +312,11 @@ impl Reader {
         };
         self.lose();
         effect
+    }
+
+    /// Gives up what looked like the beginning of a head; tells how many bytes that is.
+    pub(super) fn discard(&mut self) -> usize {
+        std::mem::take(&mut self.buffer).len()
     }
 
     /// The head that has begun to come, where at least its start line is there. Nothing more comes of it.

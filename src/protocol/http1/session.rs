@@ -308,7 +308,10 @@ impl Session {
         let end = time.filter(|_| reader.is_until_close());
         match reader.unfinished() {
             Some(start) => self.partial_head(context, sends, start, Flags::default()),
-            None => self.pairing.finish(context, sends, end),
+            None => {
+                context.loss.http_skipped_bytes += reader.discard() as u64;
+                self.pairing.finish(context, sends, end);
+            }
         }
         match sends {
             Sends::Requests => self.pairing.requests_over(context),
@@ -340,7 +343,8 @@ impl Undecided {
             self.time = segment.time();
         }
         let Some(bytes) = segment.take_all() else { return };
-        if self.torn || bytes.len() > limit.saturating_sub(self.bytes.len()) {
+        let is_other = self.bytes.is_empty() && opening(bytes, Sends::Requests) == Opening::No;
+        if is_other || self.torn || bytes.len() > limit.saturating_sub(self.bytes.len()) {
             self.torn = true;
             self.bytes = Vec::new();
         } else {

@@ -4,8 +4,8 @@
 use super::flags::Flags;
 use crate::record::Time;
 
-/// Turns after which a client is known to wait whatever is missed. A few are not enough: clients that pipeline get a page
-/// or an index first, and then everything in it at once.
+/// Turns after which a client is known to wait whatever is missed. A few are not enough: clients that pipeline get a
+/// page or an index first, and then everything in it at once.
 const WAITS: usize = 4;
 
 /// What is known of a connection before the first message of it that was seen.
@@ -27,8 +27,8 @@ pub(super) struct Turns {
     waits: usize,
     /// Whether a request was missed that no response was seen for.
     owed: bool,
-    /// Whether a request may have been missed since the last one that was seen, or none was seen.
-    request_missed: bool,
+    /// Whether a response may come that belongs to no request that waits: to one that was missed, or was let go.
+    stray: bool,
     /// Until when something was seen or missed of responses.
     last_response: Option<Time>,
 }
@@ -66,13 +66,13 @@ impl Turns {
     pub(super) fn new(past: Past) -> Self {
         let owed = past == Past::Owed;
         let habit = if owed { Habit::Unproven { turn: false } } else { Habit::Assumed { turn: false } };
-        Self { habit, waits: 0, owed, request_missed: true, last_response: None }
+        Self { habit, waits: 0, owed, stray: true, last_response: None }
     }
 
     /// A request begins at that time; `idle` if no other waits and no response is being read, `counted` if nothing was
-    /// missed so far. Gives whether it can be answered in turn: if not, its response may have been seen or missed before.
+    /// missed so far. Gives whether it can be answered in turn: else its response may have been seen or missed before.
     pub(super) fn request(&mut self, time: Time, idle: bool, counted: bool) -> bool {
-        self.request_missed = false;
+        self.stray = false;
         let follows = self.last_response.map(|last| time >= last);
         if idle && follows == Some(true) {
             if let Habit::Assumed { turn } | Habit::Unproven { turn } = self.habit
@@ -91,13 +91,13 @@ impl Turns {
             self.habit = Habit::Pipelines;
         }
         let owed = std::mem::take(&mut self.owed);
-        if waiting == 0 && !owed && !self.request_missed {
+        if waiting == 0 && !owed && !self.stray {
             // One response too many: the requests that were missed before were more than one at a time.
             self.waits = 0;
             self.unlearn();
         }
         let in_turn = waiting == 1 && !owed;
-        let clean_turn = in_turn && !self.request_missed;
+        let clean_turn = in_turn && !self.stray;
         match &mut self.habit {
             Habit::Assumed { turn } => {
                 *turn = clean_turn;
@@ -109,6 +109,7 @@ impl Turns {
             Habit::Waits if in_turn => return Verdict::ToRequest(Flags::default()),
             Habit::Waits | Habit::Pipelines => {}
         }
+        self.stray |= owed && waiting > 0;
         let uncertain = owed || waiting > 0 || self.habit == Habit::Pipelines;
         Verdict::Alone(if uncertain { Flags::PAIRING_UNCERTAIN } else { Flags::default() })
     }
@@ -128,7 +129,7 @@ impl Turns {
 
     /// Requests may have been missed; one of them for certain that was not answered, if it is `owed`.
     pub(super) fn requests_missed(&mut self, owed: bool) {
-        self.request_missed = true;
+        self.stray = true;
         self.owed |= owed;
         self.unlearn();
     }
@@ -136,6 +137,7 @@ impl Turns {
     /// Responses may have been missed until then while that many requests waited; `surely` if at least one was.
     pub(super) fn responses_missed(&mut self, until: Time, waiting: usize, surely: bool) {
         self.last_response = self.last_response.max(Some(until));
+        self.stray |= waiting > 0;
         if waiting > 1 {
             self.unlearn();
         }

@@ -1,6 +1,6 @@
 //! What somebody may be about to type: functions, verbs, fields, variables, file names.
 //!
-//! Everything is derived from the list of functions ([`docs`](super::docs)), the fields of the
+//! Everything is derived from the list of functions ([`docs`]), the fields of the
 //! [kinds of record](super::KINDS) and the variables of the session. Nothing runs.
 
 mod shape;

@@ -26,7 +26,10 @@ fn interruptible() -> Session {
     let inside = handle.clone();
     let interrupt = move || inside.lock().unwrap().interrupt();
     let builder = Netscript::builder().allow(Permission::Capture).read(CAPTURE);
-    let session = builder.register(move |engine| drop(engine.register_fn("ctrl_c", interrupt))).build().unwrap();
+    let register = move |engine: &mut Engine| {
+        engine.register_fn("ctrl_c", interrupt);
+    };
+    let session = builder.register(register).build().unwrap();
     *handle.lock().unwrap() = session.cancel();
     session
 }

@@ -93,16 +93,25 @@ pub(crate) fn table(
         (columns, _) => Fields::of(columns.iter().map(|column| column.split('.').next().unwrap_or(column))),
     };
     let mut run = plan.run(wanted, context)?;
-    context.say(|out| out.begin_table(columns))?;
+    let mut begun = false;
     let result = run.for_each(context, caller, |item| {
+        if !std::mem::replace(&mut begun, true) {
+            context.say(|out| out.begin_table(columns))?;
+        }
         let row = match item {
             Item::Row(row) => row,
             Item::Value(value) => to_row(&value),
         };
         context.say(|out| out.row(&row)).map(|()| true)
     });
-    // What was read before an error is shown.
-    context.say(|out| out.end_table())?;
+    // What was read before an error is shown; of a source that cannot be read there is no table to show.
+    if !begun && result.is_ok() {
+        context.say(|out| out.begin_table(columns))?;
+        begun = true;
+    }
+    if begun {
+        context.say(|out| out.end_table())?;
+    }
     result
 }
 

@@ -30,7 +30,8 @@ fn chunked_bodies_have_extensions_and_trailers() {
     let steps = [
         client("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nDigest: d\r\n\r\n"),
         server(
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\nETag: \"e\"\r\nX-Auth-Token: 0123456789abcdef\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\
+             ETag: \"e\"\r\nX-Auth-Token: 0123456789abcdef\r\n\r\n",
         ),
     ];
     let outcome = Scenario::new(steps).run_every_way();

@@ -153,8 +153,9 @@ fn no_field_shows_a_secret_until_secrets_are_asked_for() {
     let body = format!("password={password}");
     let steps = [
         client(format!(
-            "POST http://u:{password}@h/a?access_token={query} HTTP/1.1\r\nAuthorization: Bearer {bearer}\r\nX-Api-Key: {key}\r\n\
-             Cookie: sid={cookie}\r\nReferer: http://h/?token={query}\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST http://u:{password}@h/a?access_token={query} HTTP/1.1\r\n\
+             Authorization: Bearer {bearer}\r\nX-Api-Key: {key}\r\nCookie: sid={cookie}\r\n\
+             Referer: http://h/?token={query}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len(),
         )),
         server(format!("HTTP/1.1 200 OK\r\nSet-Cookie: sid={set}\r\nContent-Length: 0\r\n\r\n")),

@@ -29,14 +29,37 @@ impl Random {
 
 /// One of everything.
 const TALK: [(Side, &[u8]); 8] = [
-    (Side::Originator, b"POST http://u:p@h/a?token=abc HTTP/1.1\r\nHost: h\r\nAuthorization: Basic eDp5\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n0\r\nT: u\r\n\r\n"),
-    (Side::Responder, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\nSet-Cookie: sid=1\r\n\r\nhello"),
-    (Side::Originator, b"HEAD /b HTTP/1.1\r\nCookie: sid=1; x=2\r\n\r\nGET /c HTTP/1.0\r\nX-Forwarded-For: 1.2.3.4, [::1]:5\r\nForwarded: for=\"_x\\\"\";by=y\r\n\r\n"),
-    (Side::Responder, b"HTTP/1.1 304 Not\r\nETag: 1\r\n folded\r\n\r\nHTTP/1.0 404 No\nContent-Length: 3, 3\n\nabc"),
-    (Side::Originator, b"CONNECT b:443 HTTP/1.1\r\nAuthorization: Digest username=\"a\", realm=\"b\"\r\n\r\nGET /d HTTP/1.1\r\n\r\n"),
+    (
+        Side::Originator,
+        b"POST http://u:p@h/a?token=abc HTTP/1.1\r\nHost: h\r\nAuthorization: Basic eDp5\r\nContent-Encoding: gzip\r\n\
+          Transfer-Encoding: chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n0\r\nT: u\r\n\r\n",
+    ),
+    (
+        Side::Responder,
+        b"HTTP/1.1 100 Continue\r\n\r\n\
+          HTTP/1.1 200 OK\r\nContent-Length: 5\r\nSet-Cookie: sid=1\r\n\r\nhello",
+    ),
+    (
+        Side::Originator,
+        b"HEAD /b HTTP/1.1\r\nCookie: sid=1; x=2\r\n\r\n\
+          GET /c HTTP/1.0\r\nX-Forwarded-For: 1.2.3.4, [::1]:5\r\nForwarded: for=\"_x\\\"\";by=y\r\n\r\n",
+    ),
+    (
+        Side::Responder,
+        b"HTTP/1.1 304 Not\r\nETag: 1\r\n folded\r\n\r\n\
+          HTTP/1.0 404 No\nContent-Length: 3, 3\n\nabc",
+    ),
+    (
+        Side::Originator,
+        b"CONNECT b:443 HTTP/1.1\r\nAuthorization: Digest username=\"a\", realm=\"b\"\r\n\r\n\
+          GET /d HTTP/1.1\r\n\r\n",
+    ),
     (Side::Responder, b"HTTP/1.1 407 Who\r\nTransfer-Encoding: chunked\r\n\r\n0a\r\n0123456789\r\n0\r\n\r\n"),
     (Side::Responder, b"HTTP/1.1 200 OK\r\nContent-Encoding: br, zstd\r\n\r\nuntil the end"),
-    (Side::Originator, b"PUT /e HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
+    (
+        Side::Originator,
+        b"PUT /e HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+    ),
 ];
 
 fn damage(random: &mut Random, bytes: &mut Vec<u8>) {
@@ -60,7 +83,7 @@ fn damage(random: &mut Random, bytes: &mut Vec<u8>) {
 
 #[test]
 fn random_damage_does_no_harm() {
-    for seed in 1..=3000_u64 {
+    for seed in 1..=1500_u64 {
         let mut random = Random::new(seed);
         let mut steps = Vec::new();
         let mut total = 0;
@@ -96,8 +119,8 @@ fn size(row: &HttpExchange, name: &str) -> usize {
     field(row, name).parse().unwrap_or_default()
 }
 
-/// Talks in turns, or in batches of requests that are answered in order; loses segments on both sides. Reassembly tells a
-/// gap when the next segment of that side comes, or some segments later.
+/// Talks in turns, or in batches of requests that are answered in order; loses segments on both sides. Reassembly tells
+/// a gap when the next segment of that side comes, or some segments later.
 fn capture(random: &mut Random, pipelines: bool) -> Scenario {
     let mut sent: Vec<(Side, Vec<u8>)> = Vec::new();
     let mut number = 0;
@@ -160,7 +183,7 @@ fn capture(random: &mut Random, pipelines: bool) -> Scenario {
 #[test]
 fn a_capture_that_loses_segments_anywhere_accuses_nobody_wrongly() {
     let mut paired = 0;
-    for seed in 1..=20_000_u64 {
+    for seed in 1..=8_000_u64 {
         let mut random = Random::new(seed);
         let pipelines = seed % 2 == 0;
         let scenario = capture(&mut random, pipelines);
@@ -175,5 +198,5 @@ fn a_capture_that_loses_segments_anywhere_accuses_nobody_wrongly() {
             assert!(status == 200 + path || assumed, "seed {seed}: {}", brief(&row));
         }
     }
-    assert!(paired > 40_000, "{paired}");
+    assert!(paired > 16_000, "{paired}");
 }

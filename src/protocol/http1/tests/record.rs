@@ -40,10 +40,16 @@ const NAMES: [&str; 32] = [
 
 fn exchange() -> HttpExchange {
     let steps = [
-        client("PUT /a?b=c HTTP/1.1\r\nHost: Shop.example:8080\r\nUser-Agent: curl/8\r\nX-Forwarded-For: 192.0.2.7, unknown\r\nForwarded: for=\"[2001:db8::1]\"\r\nContent-Length: 5\r\n\r\nhel"),
+        client(
+            "PUT /a?b=c HTTP/1.1\r\nHost: Shop.example:8080\r\nUser-Agent: curl/8\r\n\
+             X-Forwarded-For: 192.0.2.7, unknown\r\nForwarded: for=\"[2001:db8::1]\"\r\nContent-Length: 5\r\n\r\nhel",
+        ),
         client("lo"),
         server("HTTP/1.1 100 Continue\r\n\r\n"),
-        server(b"HTTP/1.0 201 Very Created\r\nContent-Type: text/plain\r\nX: 1\r\nx: \xe9\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nE: f\r\n\r\n"),
+        server(
+            b"HTTP/1.0 201 Very Created\r\nContent-Type: text/plain\r\nX: 1\r\nx: \xe9\r\n\
+              Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nE: f\r\n\r\n",
+        ),
     ];
     Scenario::new(steps).run().rows.remove(0)
 }
@@ -77,7 +83,8 @@ fn every_field_says_what_was_on_the_wire() {
         "100",
         "5",
         "2",
-        "host: Shop.example:8080, user-agent: curl/8, x-forwarded-for: 192.0.2.7, unknown, forwarded: for=\"[2001:db8::1]\", content-length: 5",
+        "host: Shop.example:8080, user-agent: curl/8, x-forwarded-for: 192.0.2.7, unknown, \
+         forwarded: for=\"[2001:db8::1]\", content-length: 5",
         "content-type: text/plain, x: 1, x: base64:6Q==, transfer-encoding: chunked",
         "hello",
         "ok",
@@ -143,4 +150,12 @@ fn what_was_not_seen_has_no_value() {
 #[test]
 fn the_summary_fits_a_line() {
     assert_eq!(exchange().summary(), "1970-01-01T00:00:00.000000000Z 10.0.0.1 PUT /a 201 2ms");
+}
+
+#[test]
+fn every_flag_has_a_name_of_its_own_and_a_meaning() {
+    for (i, (name, meaning)) in super::super::FLAGS.iter().enumerate() {
+        assert!(!meaning.trim().is_empty(), "{name}");
+        assert!(super::super::FLAGS[..i].iter().all(|(other, _)| other != name), "{name}");
+    }
 }
