@@ -3,6 +3,7 @@
 use std::path::Path;
 
 #[path = "../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "it is the library of the fuzz targets, too")]
 mod targets;
 
 /// Runs a target on every file of its corpus.

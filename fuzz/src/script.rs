@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 
+use netscript::Netscript;
 use netscript::limits::Limits;
 use netscript::script::{Options, Script, Session};
-use netscript::Netscript;
 use rhai::Engine;
 
 thread_local! {
