@@ -4,7 +4,8 @@
 A round runs every command of a capture once, in turn, so that whatever else the machine does meets all of them. Each is
 timed as a whole process, with the capture in the page cache and its output thrown away. A ratio is the median over the
 rounds of the time by that of `tcpdump -r FILE -w /dev/null` in the same round; what takes minutes runs in one round
-only. CPU is user and system time, memory is the peak of the process's resident memory. netscript is the one in the PATH.
+only. CPU is user and system time, memory is the peak of the process's resident memory. netscript is the one in the
+PATH.
 """
 
 import argparse
@@ -18,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MIB = 1024 * 1024
-REFERENCE = "tcpdump -w"
 # The bytes of the long stream, and the memory that reading it may take.
 LONG, LONG_MEMORY = 5_000_000_000, 512 * MIB
 
@@ -29,7 +29,7 @@ class Work:
 
     name: str
     command: list
-    goal: float = None
+    goal: float | None = None
     slow: bool = False
     codes: tuple = (0,)
     runs: list = field(default_factory=list)
@@ -45,7 +45,12 @@ class Run:
 
 def evaluate(expression, *options, **more):
     command = ["netscript", "eval", "-q", *options, "-r", "{file}", expression]
-    return Work(" ".join(["netscript", *options, f"`{expression}`"]), command, **more)
+    return Work(f"netscript eval {' '.join([*options, code(expression)])}", command, **more)
+
+
+def code(text):
+    """Code in a cell of a table."""
+    return f"`{text}`".replace("|", "\\|")
 
 
 def tshark(name, *options):
@@ -54,24 +59,42 @@ def tshark(name, *options):
 
 
 def works(capture):
+    """What is done with a capture; the reference comes first."""
     hunt = ["netscript", "run", "-q", "expired-token-hunt", "-r", "{file}"]
-    fields = ["ip.src", "http.host", "http.request.uri", "http.authorization", "http.response.code"]
-    http = [
-        evaluate('http_requests().count_by("status")', goal=4.0),
-        evaluate("http_requests().filter(|r| r.status == 401).count()"),
-        Work("netscript run expired-token-hunt", hunt, codes=(0, 1)),
-        evaluate("http_requests()", "--json"),
-        Work("tcpflow -c", ["tcpflow", "-c", "-r", "{file}"], slow=True),
-        tshark("tshark -Y http -T fields", "-Y", "http", "-T", "fields", *(f"-e{name}" for name in fields)),
-    ]
-    conversations = tshark("tshark -z conv,tcp", "-q", "-z", "conv,tcp")
-    return [
-        Work(REFERENCE, ["tcpdump", "-r", "{file}", "-w", "/dev/null"]),
-        evaluate("capture().count()"),
-        evaluate("flows().count()", goal=1.5 if capture != "manyflows" else None),
-        *([evaluate('flows().count_by("state")')] if capture == "manyflows" else http),
-        conversations,
-    ]
+    fields = ["-eip.src", "-ehttp.host", "-ehttp.request.uri", "-ehttp.authorization", "-ehttp.response.code"]
+    tcpdump = Work("tcpdump -w /dev/null", ["tcpdump", "-r", "{file}", "-w", "/dev/null"])
+    tcpflow = Work("tcpflow -c", ["tcpflow", "-c", "-r", "{file}"], slow=True)
+    conversations = tshark("tshark -q -z conv,tcp", "-q", "-z", "conv,tcp")
+    packets = evaluate("capture().count()")
+    return {
+        "http-small": [
+            tcpdump,
+            packets,
+            evaluate("flows().count()", goal=1.5),
+            conversations,
+            evaluate('http_requests().count_by("status")', goal=4.0),
+            evaluate("http_requests().filter(|r| r.status == 401).count()"),
+            Work("netscript run expired-token-hunt", hunt, codes=(1,)),
+            evaluate("http_requests()", "--json"),
+            tcpflow,
+            tshark("tshark -Y http -T fields", "-Y", "http", "-T", "fields", *fields),
+        ],
+        "bulk": [
+            tcpdump,
+            packets,
+            evaluate("flows().count()"),
+            evaluate('http_requests().count_by("status")'),
+            conversations,
+            tcpflow,
+        ],
+        "manyflows": [
+            tcpdump,
+            packets,
+            evaluate("flows().count()"),
+            evaluate('flows().count_by("state")'),
+            conversations,
+        ],
+    }[capture]
 
 
 def run(command, codes, stdin=None):
@@ -89,8 +112,14 @@ def run(command, codes, stdin=None):
 def warm(file):
     """Brings a file into the page cache."""
     with open(file, "rb", buffering=0) as opened:
-        while opened.read(8 * MIB):
+        while opened.read(MIB):
             pass
+
+
+def progress(text):
+    """Says at a terminal what runs now."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def compare(file, rounds, quick):
@@ -102,12 +131,12 @@ def compare(file, rounds, quick):
         for work in todo:
             if work.slow and number > 0:
                 continue
-            print(f"\r\x1b[K{file.name} {number + 1}/{rounds} {work.name}", end="", file=sys.stderr, flush=True)
+            progress(f"{file.name}, round {number + 1} of {rounds}: {work.name}")
             done = run([str(file) if part == "{file}" else part for part in work.command], work.codes)
             reference = reference or done
             work.runs.append(done)
             work.ratios.append(done.wall / reference.wall)
-    print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    progress("")
     print(f"| **{file.name}, {file.stat().st_size / 1e6:,.0f} MB** | | | | | |")
     for work in todo:
         print(row(work))
@@ -137,8 +166,9 @@ def read_long(file):
     for expression in ["flows().count()", 'http_requests().count_by("status")']:
         with subprocess.Popen(repeat, stdout=subprocess.PIPE) as packets:
             done = run(["netscript", "eval", "-q", "-r", "-", expression], (0,), packets.stdout)
-        told = verdict(done.memory, LONG_MEMORY, f"{LONG_MEMORY // MIB} MiB")
-        print(f"| netscript `{expression}` | {done.wall:.2f} | {done.cpu:.2f} | {done.memory / MIB:,.0f} | | {told} |")
+        goal = verdict(done.memory, LONG_MEMORY, f"{LONG_MEMORY // MIB} MiB")
+        name = f"netscript eval {code(expression)}"
+        print(f"| {name} | {done.wall:.2f} | {done.cpu:.2f} | {done.memory / MIB:,.0f} | | {goal} |")
 
 
 def first_line(*command):
@@ -148,7 +178,8 @@ def first_line(*command):
 
 
 def describe_machine():
-    model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), ":")
+    about = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line for line in about if line.startswith("model name")), ":")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     print(f"{os.cpu_count()} × {model.split(':')[1].strip()}, {memory:.0f} GiB, Linux {platform.release()}")
     for tool in ("netscript", "tcpdump", "tshark", "tcpflow"):

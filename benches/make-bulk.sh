@@ -41,7 +41,8 @@ transfer() {
         "${in_client[@]}" curl -sS --limit-rate 60M -o /dev/null "http://10.98.0.1/$i.bin" &
         running+=("$!")
     done
-    "${in_client[@]}" curl -sS --limit-rate 60M -H Expect: -o /dev/null --data-binary @"$work/www/1.bin" http://10.98.0.1/up/1.bin &
+    "${in_client[@]}" curl -sS --limit-rate 60M -H Expect: -o /dev/null \
+        --data-binary @"$work/www/1.bin" http://10.98.0.1/up/1.bin &
     wait "${running[@]}" "$!"
     "${in_client[@]}" iperf3 -c 10.98.0.1 -P 3 -b 500M -n 200M >/dev/null
     "${in_client[@]}" iperf3 -c 10.98.0.1 -R -b 1500M -n 300M >/dev/null

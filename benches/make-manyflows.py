@@ -72,7 +72,8 @@ def dns(flow, step):
     name = b"\x0a" + bytes(97 + (random >> shift & 15) for shift in range(0, 40, 4)) + b"\x07example\0"
     question = name + b"\0\x01\0\x01"
     if step == 0:
-        delay, ends, payload = 0, (client, server), struct.pack(">HHHHHH", random & 0xFFFF, 0x100, 1, 0, 0, 0) + question
+        payload = struct.pack(">HHHHHH", random & 0xFFFF, 0x100, 1, 0, 0, 0) + question
+        delay, ends = 0, (client, server)
     else:
         answer = b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x0a\xc8\0\x01"
         payload = struct.pack(">HHHHHH", random & 0xFFFF, 0x8180, 1, 1, 0, 0) + question + answer
