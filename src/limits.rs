@@ -17,7 +17,8 @@ pub struct Limits {
     pub tcp_idle: Duration,
     /// Time for which a closed TCP conversation still takes stragglers, in packet time.
     pub tcp_linger: Duration,
-    /// Idle time after which a conversation of another protocol ends, in packet time.
+    /// Idle time after which a conversation of another protocol ends, or a TCP connection attempt that got no answer, in
+    /// packet time.
     pub udp_idle: Duration,
     /// Out-of-order bytes kept per direction of a TCP conversation, in bytes.
     pub out_of_order_bytes: usize,

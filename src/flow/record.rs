@@ -189,11 +189,11 @@ crate::record! {
         server: Address, main => |flow| flow.endpoint(Side::Responder).ip();
         /// Port of the server; none where the protocol has no ports.
         server_port: Integer, main => |flow| flow.port(Side::Responder);
-        /// How it is known who is the client: `syn` (a SYN or its answer was captured), `port` (one port is that of a
-        /// well-known service), `first-packet` (nothing but who spoke first).
+        /// How it is known who is the client: `syn` (a SYN or its answer was captured), `icmp` (an ICMP message asks, or
+        /// answers), `port` (one port is that of a well-known service), `first-packet` (nothing but who spoke first).
         role_known: Text => |flow| flow.role.name();
         /// How the conversation stands, in words: `open`, `closed`, `half-closed by client`, `reset by server`,
-        /// `refused`, `no answer`, …
+        /// `refused`, `no answer`, `open, answers not captured`, …
         state: Text, main => |flow| flow.state().1;
         /// The same as one of Zeek's codes (`conn_state` of conn.log): `S0`, `S1`, `SF`, `REJ`, `S2`, `S3`, `RSTO`,
         /// `RSTR`, `RSTOS0`, `RSTRH`, `SH`, `SHR`, `OTH`.
@@ -219,7 +219,8 @@ crate::record! {
         handshake_rtt: Duration => |flow| flow.tcp.as_ref().and_then(Tcp::handshake_rtt);
         /// TCP: segments that carry what was sent before, both directions. Keep-alives do not count.
         retransmissions: Integer in "packets" => |flow| flow.both(|half| half.retransmissions.into());
-        /// TCP: segments that arrived after their successors, within 3 ms, both directions.
+        /// TCP: segments that arrived after their successors, within a round trip of the handshake, or 3 ms if that was
+        /// not captured; both directions.
         out_of_order: Integer in "packets" => |flow| flow.both(|half| half.out_of_order.into());
         /// TCP: segments that closed the sender's receive window, both directions.
         zero_windows: Integer in "packets" => |flow| flow.both(|half| half.zero_windows.into());

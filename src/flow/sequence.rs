@@ -169,7 +169,10 @@ mod tests {
             holes.open(i * 10, i * 10 + 10, NOW, &mut budget);
         }
         assert_eq!((holes.bytes(), budget.left()), (10_000, 0));
-        assert_eq!(holes.fill(0, 10_000, &mut budget), Some(NOW));
+        // Whatever of it comes late was skipped a moment ago.
+        let later = Time::from_nanos(8);
+        holes.open(10_000, 10_010, later, &mut budget);
+        assert_eq!(holes.fill(0, 10_010, &mut budget), Some(later));
         assert_eq!((holes.bytes(), budget.left()), (0, Hole::COST as i64));
     }
 

@@ -116,13 +116,9 @@ impl Tcp {
     fn follow_handshake(&mut self, header: &Header, time: Time) {
         let responder = &self.halves[Side::Responder.index()];
         let flags = header.flags;
-        match self.handshake {
-            _ if flags.has(TcpFlags::SYN) => {
-                if !flags.has(TcpFlags::ACK) && responder.syns == 0 {
-                    self.handshake = Handshake::Begun(time);
-                }
-            }
-            Handshake::Begun(sent) if flags.has(TcpFlags::ACK) && responder.syns > 0 => {
+        match (self.handshake, flags.has(TcpFlags::SYN), flags.has(TcpFlags::ACK)) {
+            (_, true, false) if responder.syns == 0 => self.handshake = Handshake::Begun(time),
+            (Handshake::Begun(sent), false, true) if responder.syns > 0 => {
                 let rtt = time - sent;
                 if rtt < Duration::ZERO {
                     self.handshake = Handshake::Unknown;

@@ -151,7 +151,7 @@ impl Context {
         let counted = Loss { truncated_inputs: 0, ..ledger.loss.clone() };
         let mut seen = ledger.notes.clone();
         seen.extend(loss::phrases(&counted));
-        let lost = !ledger.loss_ignored && !(ledger.loss.is_none() && ledger.notes.is_empty());
+        let lost = !(ledger.loss_ignored || ledger.loss.is_none() && ledger.notes.is_empty());
         let verdict = match () {
             () if !ledger.findings.is_empty() => Verdict::Finding,
             () if lost || !ledger.inconclusive.is_empty() => Verdict::Inconclusive,

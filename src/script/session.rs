@@ -125,7 +125,7 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The value of its last expression; a stream is read and shown instead.
     pub value: Value<'static>,
-    /// Why inputs ended early.
+    /// Why it could not tell: what the script found inconclusive, and why inputs ended early.
     pub notes: Vec<String>,
     /// Why it did not run to its end.
     pub failure: Option<Failure>,
@@ -322,7 +322,8 @@ impl Host {
         }
         *self.context.out.borrow_mut() = Box::new(Discard);
         let ledger = self.context.ledger.take();
-        Report { outcome, findings: ledger.findings, value, notes: ledger.notes, failure }
+        let notes = [ledger.inconclusive, ledger.notes].concat();
+        Report { outcome, findings: ledger.findings, value, notes, failure }
     }
 
     /// Writes the packets that show the findings.

@@ -9,9 +9,12 @@ mod damage;
 mod files;
 mod filters;
 mod frames;
+mod http;
 mod mutations;
 mod packets;
+mod rows;
 mod support;
+mod tcp;
 
 /// Where a capture is.
 fn capture(name: &str) -> PathBuf {

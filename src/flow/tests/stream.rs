@@ -163,6 +163,7 @@ fn what_the_snapshot_length_cut_off_is_a_gap_behind_what_was_captured() {
     let direction = direction.cut(10, "jk", 5).segment(6, "fghij").cut(15, "", 3).segment(18, "r").fin(19);
     direction.assert("fghijk[3][3]r|");
     Direction::after_syn(1).cut(1, "ab", 5).segment(3, "cdefg").assert("ab[3]fg");
+    Direction::after_syn(1).segment(1, "abc").cut(1, "abcde", 9).segment(10, "j").assert("abcde[4]j");
 }
 
 #[test]
@@ -200,6 +201,12 @@ fn many_acknowledgments_within_the_time_that_a_capture_takes_to_settle_are_no_ga
         direction = direction.at(milliseconds).acknowledged(8);
     }
     direction.segment(1, "abcde").assert("abcdefg");
+}
+
+#[test]
+fn a_few_acknowledgments_are_no_gap_however_long_they_take() {
+    let direction = Direction::after_syn(1).segment(6, "fg").acknowledged(8).at(5000).acknowledged(8);
+    direction.at(10_000).acknowledged(8).segment(1, "abcde").assert("abcdefg");
 }
 
 #[test]
@@ -257,6 +264,8 @@ fn a_fin_that_lies_does_not_end_the_direction() {
     Direction::after_syn(1).segment(1, "abc").fin(2).segment(4, "d").fin(5).assert("abcd|");
     // In the middle of what was sent.
     Direction::after_syn(1).fin(3).segment(1, "abcd").segment(5, "e").fin(6).assert("abcde|");
+    // Behind it, while the right one waits.
+    Direction::after_syn(1).segment(1, "ab").fin(4).fin(2).segment(3, "c").segment(4, "?").assert("abc|");
     // Far beyond it, with the right one after it.
     Direction::after_syn(1).fin(5000).segment(1, "ab").fin(3).assert("ab|");
     Direction::after_syn(1).fin(2_000_000_000).segment(1, "ab").assert("ab");
@@ -272,7 +281,10 @@ fn at_the_end_everything_that_waits_is_told_with_the_gaps_before_it() {
 fn a_segment_that_is_nowhere_near_counts_for_nothing() {
     let far = 100 + (1 << 30);
     let direction = Direction::after_syn(1).segment(far, "??").segment(1, "ab").segment(far, "??");
-    direction.segment(far, "??").segment(far, "??").segment(3, "c").segment(far, "??").assert("abc");
+    let direction = direction.segment(far, "??").segment(far, "??").segment(3, "c").segment(far, "??");
+    // Repetitions tell that the sender is where it was, too.
+    let again = |direction: Direction| direction.segment(1, "ab").segment(far, "??").segment(far, "??");
+    again(again(again(direction))).assert("abc");
 }
 
 #[test]
@@ -321,6 +333,15 @@ fn all_directions_share_one_bound() {
     one = Direction { budget: other.budget, ..one }.flush();
     assert_eq!(one.told(), format!("a[9]{}", "x".repeat(700)));
     assert_eq!(one.budget.left(), 1000);
+}
+
+#[test]
+fn what_waits_already_is_not_kept_twice() {
+    let direction = Direction::after_syn(1).segment(11, "klmnop");
+    let left = direction.budget.left();
+    let direction = direction.segment(11, "klmnop").segment(12, "lm").segment(14, "nop");
+    assert_eq!(direction.budget.left(), left);
+    direction.assert("[10]klmnop");
 }
 
 #[test]

@@ -81,6 +81,10 @@ fn a_syn_with_another_number_begins_another_conversation() {
     assert_eq!(told(scene), "+0 0>x -0:reused +0 -0:end-of-input");
     let scene = Scene::new().segment(client().carrying(b"x")).segment(again(90_000));
     assert_eq!(told(scene), "+0 0>x -0:reused +0 -0:end-of-input");
+    // A reset opens nothing, whatever else it has.
+    let mut wild = again(7000);
+    wild.tcp.flags.0 |= TcpFlags::RST;
+    assert_eq!(told(Scene::new().segments(handshake()).segment(wild)), "+0 -0:ended");
     // From the other side, too.
     let scene = Scene::new().segments(handshake()).segments(ended).segment(server().syn(8000));
     assert_eq!(scene.fields(&["client_port", "state"]), ["40000 closed", "80 no answer"]);
@@ -110,6 +114,17 @@ fn roles_are_settled_by_a_syn_that_comes_late() {
     let scene = Scene::new().segments([ack, syn, syn_ack, odd.ack(100, 500).carrying(b"x")]);
     let names = ["client_port", "role_known", "state", "packets_to_server", "bytes_to_client", "payload_to_server"];
     assert_eq!(scene.fields(&names), ["80 syn open 3 54 1"]);
+    // What was told of its segments so far comes along.
+    let names = ["client_port", "conn_state", "state"];
+    assert_eq!(Scene::new().segments([ack, syn]).fields(&names), ["80 S0 open, answers not captured"]);
+    let scene = Scene::new().segments([odd.fin(100, 500), syn, odd.answer().ack(500, 101).carrying(b"x")]);
+    assert_eq!(scene.finish().told(), "+0 0<| 0<x -0:end-of-input");
+}
+
+#[test]
+fn an_answer_tells_where_a_client_begins_whose_syn_was_not_captured() {
+    let scene = Scene::new().segment(server().syn_ack(499, 100)).segment(client().ack(103, 500).carrying(b"x"));
+    assert_eq!(scene.finish().told(), "+0 0>[3] 0>x -0:end-of-input");
 }
 
 #[test]
@@ -249,6 +264,15 @@ fn a_wrong_time_does_no_harm_to_others() {
 }
 
 #[test]
+fn two_clocks_in_one_capture_do_no_harm() {
+    let late = |scene: Scene, at| scene.at(3_600_000 + at).segment(client()).segment(client());
+    let scene = (0..100)
+        .map(|i| i * 10_000)
+        .fold(Scene::new(), |scene, at| late(scene, at).at(at).frame(&udp(4000, 53, b"?")).frame(&udp(4000, 53, b"?")));
+    assert_eq!(scene.fields(&["packets"]), ["200", "200"]);
+}
+
+#[test]
 fn a_full_table_gives_up_what_has_ended_before_what_is_open() {
     let flow = |port| Segment::from(port).ack(100, 500);
     let reset = |port| [flow(port), flow(port).rst(100)];
@@ -275,6 +299,30 @@ fn a_full_table_gives_up_what_would_time_out_first() {
     assert_eq!(scene.told(), "+0 +1 +2 -0:evicted +0");
     scene = open(scene, 4);
     assert_eq!(scene.told(), "-1:evicted +1");
+}
+
+#[test]
+fn a_table_that_shrinks_gives_up_an_eighth_for_good_unless_it_is_small() {
+    let crowd = |count: u16| (0..count).fold(Scene::new(), |scene, port| scene.segment(Segment::from(1 + port)));
+    let mut scene = crowd(1600);
+    scene.table.shrink(&mut scene.recorder);
+    assert_eq!((scene.table.len(), scene.loss().evicted_flows), (1400, 200));
+    scene = scene.segment(Segment::from(5000));
+    assert_eq!((scene.table.len(), scene.loss().evicted_flows), (1400, 201));
+    let mut scene = crowd(1100);
+    scene.table.shrink(&mut scene.recorder);
+    assert_eq!((scene.table.len(), scene.loss().evicted_flows), (1100, 0));
+}
+
+#[test]
+fn at_the_end_the_oldest_is_closed_first_and_only_so_many_at_once() {
+    let mut scene = Scene::new().at(5).segment(Segment::from(1)).at(3).segment(Segment::from(2));
+    scene = scene.at(4).segment(Segment::from(3)).segment(Segment::from(3).rst(0));
+    scene.told();
+    assert!(scene.table.finish(2, &mut scene.recorder));
+    assert_eq!(scene.told(), "-1:end-of-input -2:ended");
+    assert!(!scene.table.finish(2, &mut scene.recorder));
+    assert_eq!(scene.told(), "-0:end-of-input");
 }
 
 #[test]
@@ -317,6 +365,6 @@ fn every_conversation_that_is_opened_is_closed_once_and_the_budgets_balance() {
 }
 
 #[test]
-fn a_conversation_takes_less_than_three_hundred_bytes() {
-    assert!(Table::BYTES_PER_FLOW <= 300, "{}", Table::BYTES_PER_FLOW);
+fn a_million_conversations_take_less_than_three_hundred_bytes_each() {
+    const { assert!(Table::BYTES_PER_FLOW <= 300) };
 }

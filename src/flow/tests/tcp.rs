@@ -83,8 +83,8 @@ fn a_handshake_that_was_captured_in_another_order_is_the_same_conversation() {
         vec![ack, request, syn, syn_ack, response],
         vec![syn, ack, request, response, syn_ack],
     ] {
-        let names = ["client_port", "state", "packets_to_server", "retransmissions", "out_of_order", "lost_bytes"];
-        assert_eq!(Scene::new().segments(order.iter().copied()).fields(&names), ["40000 open 3 0 0 0"], "{order:?}");
+        let names = ["client_port", "conn_state", "packets_to_server", "retransmissions", "out_of_order", "lost_bytes"];
+        assert_eq!(Scene::new().segments(order.iter().copied()).fields(&names), ["40000 S1 3 0 0 0"], "{order:?}");
     }
 }
 
@@ -105,6 +105,8 @@ fn the_round_trip_of_a_handshake_is_from_the_last_syn_to_the_acknowledgment_of_t
     // The server may send before the acknowledgment is captured.
     let early = server().carrying(b"220");
     rtt(Scene::new().segment(syn).segment(syn_ack).segment(early).at(7).segment(ack), "7ms");
+    let early = [client().syn(9000), server().syn_ack(500, 9001), server().ack(501, 9001).carrying(b"220")];
+    rtt(Scene::new().segments(early).at(7).segment(client().ack(9001, 501)), "7ms");
     // An answer that repeats itself counts from the beginning, an acknowledgment of something else does not count.
     rtt(Scene::new().segment(syn).segment(syn_ack).at(50).segment(syn_ack).at(60).segment(ack), "60ms");
     rtt(Scene::new().segment(syn).segment(syn_ack).segment(client().ack(100, 499)).at(9).segment(ack), "9ms");
@@ -166,6 +168,9 @@ fn what_fills_a_hole_was_reordered_within_a_round_trip_and_sent_again_after_it()
     assert_counts(20, &parts[..2], [0, 1, 5]);
     assert_counts(20, &parts[..3], [0, 2, 0]);
     assert_counts(20, &parts, [1, 2, 0]);
+    // With new bytes behind it.
+    let more = client().carrying(b"0123456789abcdefghij.");
+    assert_counts(20, &[(0, second), (1, more)], [1, 0, 0]);
 }
 
 #[test]

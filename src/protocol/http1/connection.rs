@@ -205,6 +205,10 @@ impl Connection {
                 }
             }
             _ => {
+                if found.0 == Opening::Maybe {
+                    // What may well be a request line is longer than a head may be.
+                    context.loss.http_cut += 1;
+                }
                 let http2 = seen.starts_with(HTTP2_PREFACE);
                 candidate.skipped += if before > 0 { 0 } else { bytes.len() as u64 };
                 candidate.skip();

@@ -15,7 +15,10 @@ const HEIGHT: usize = 6;
 /// Appends a chart: bars for names, a plot for points in time.
 pub(in crate::report) fn write(chart: &Chart, screen: Screen, to: &mut String) {
     let unit = if chart.unit.is_empty() { String::new() } else { format!(" ({})", chart.unit) };
-    screen.line(to, Ink::BOLD, &format!("{}{unit}", chart.title));
+    let title = format!("{}{unit}", chart.title);
+    if !title.is_empty() {
+        screen.line(to, Ink::BOLD, title.trim_start());
+    }
     if chart.points.is_empty() {
         screen.line(to, Ink::DIM, "(no values)");
     } else if chart.over_time {
