@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::docs::{self, Group};
 use super::guide::one_line;
 use super::primitives::KINDS;
+use crate::protocol::http1::FLAGS;
 
 /// The whole reference as Markdown.
 #[must_use]
@@ -43,6 +44,10 @@ pub fn markdown() -> String {
             let doc = one_line(&field.doc).replace('|', "\\|");
             let _ = writeln!(text, "| {} | {}{unit} | {doc} |", field.name, field.ty);
         }
+    }
+    let _ = writeln!(text, "\n### Flags of http_exchange\n\n| flag | meaning |\n| --- | --- |");
+    for (flag, meaning) in FLAGS {
+        let _ = writeln!(text, "| `{flag}` | {} |", one_line(meaning));
     }
     text
 }

@@ -258,3 +258,32 @@ fn too_many_requests_without_response_leave_it_open() {
     talk.client_sends(&get("/api/last", &[("Host", "api.example")]));
     hunt("unanswered", &Capture::new().with(talk));
 }
+
+#[test]
+fn a_rejection_whose_request_was_not_seen_leaves_it_open() {
+    // The request came before the capture began, and every request in it is fine.
+    let mut talk = Conversation::new("192.0.2.10:50000", SERVICE);
+    talk.server_sends(&rejected());
+    for turn in 0..3 {
+        talk.exchange(&request(&format!("/api/{turn}"), "Bearer good-token-of-today"), THINK, &accepted());
+    }
+    hunt("late-start", &Capture::new().with(talk));
+}
+
+#[test]
+fn without_the_requests_nothing_can_be_said() {
+    let mut talk = talk("192.0.2.10:50000");
+    for path in ["/api/1", "/api/2", "/api/3"] {
+        talk.exchange(&request(path, &expired()), THINK, &rejected());
+    }
+    hunt("no-requests", &Capture::new().with(talk.without_client()));
+}
+
+#[test]
+fn packets_that_were_not_captured_whole_leave_it_open() {
+    let mut talk = talk("192.0.2.10:50000");
+    talk.exchange(&request("/api/items", &expired()), THINK, &rejected());
+    talk.exchange(&request("/api/items", "Bearer good-token-of-today"), THINK, &accepted());
+    talk.close();
+    hunt("snaplen", &Capture::new().with(talk).snaplen(128));
+}

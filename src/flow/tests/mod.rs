@@ -92,7 +92,7 @@ impl Scene {
     }
 
     fn finish(mut self) -> Self {
-        while self.table.finish(7, &mut self.recorder) {}
+        while self.table.finish(1, &mut self.recorder) {}
         assert!(self.table.is_empty());
         self
     }

@@ -58,7 +58,7 @@ pub struct Context<'a> {
 /// use netscript::protocol::http1::{Connection, Context, Settings};
 /// use netscript::record::{Record, Time, Value};
 ///
-/// let settings = Settings { limits: Limits::default(), bodies: false, show_secrets: false };
+/// let settings = Settings { limits: Limits::default(), bodies: false, credentials: false, show_secrets: false };
 /// let (mut loss, mut exchanges) = (Loss::default(), Vec::new());
 /// let mut context = Context { settings: &settings, loss: &mut loss, exchanges: &mut exchanges };
 /// let mut connection = Connection::new("10.0.0.1:40000".parse()?, "10.0.0.2:80".parse()?, true);
@@ -205,6 +205,10 @@ impl Connection {
                 }
             }
             _ => {
+                if found.0 == Opening::Maybe {
+                    // What may well be a request line is longer than a head may be.
+                    context.loss.http_cut += 1;
+                }
                 let http2 = seen.starts_with(HTTP2_PREFACE);
                 candidate.skipped += if before > 0 { 0 } else { bytes.len() as u64 };
                 candidate.skip();

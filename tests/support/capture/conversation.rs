@@ -135,8 +135,13 @@ impl Conversation {
 
     /// Only what the client sent was captured.
     pub(crate) fn without_server(mut self) -> Self {
-        let server = self.server.address;
-        self.packets.retain(|packet| packet.from != server);
+        self.packets.retain(|packet| packet.from == self.client.address);
+        self
+    }
+
+    /// Only what the server sent was captured.
+    pub(crate) fn without_client(mut self) -> Self {
+        self.packets.retain(|packet| packet.from == self.server.address);
         self
     }
 

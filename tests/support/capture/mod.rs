@@ -29,16 +29,25 @@ pub(crate) struct Packet {
     bytes: Vec<u8>,
 }
 
+/// Bytes kept of each packet, unless a capture is cut to fewer.
+const SNAPLEN: usize = 0x0004_0000;
+
 /// Packets in the order of their times.
-#[derive(Default)]
 pub(crate) struct Capture {
     packets: Vec<Packet>,
+    snaplen: usize,
 }
 
 impl Capture {
     /// A capture without packets.
     pub(crate) fn new() -> Self {
-        Self::default()
+        Self { packets: Vec::new(), snaplen: SNAPLEN }
+    }
+
+    /// Keeps no more than the beginning of each packet, as `tcpdump -s` does.
+    pub(crate) fn snaplen(mut self, bytes: usize) -> Self {
+        self.snaplen = bytes;
+        self
     }
 
     /// Adds the packets of a conversation. Those at the same time keep the order in which they were added.
@@ -55,11 +64,16 @@ impl Capture {
 
     /// A classic file: little-endian, microseconds.
     pub(crate) fn pcap(&self) -> Vec<u8> {
-        let mut file = little(&[0xa1b2_c3d4, 0x0004_0002, 0, 0, 0x0004_0000, ETHERNET]);
+        let mut file = little(&[0xa1b2_c3d4, 0x0004_0002, 0, 0, self.snaplen as u32, ETHERNET]);
         for packet in &self.packets {
-            let length = packet.bytes.len() as u32;
-            file.extend(little(&[packet.time.as_secs() as u32, packet.time.subsec_micros(), length, length]));
-            file.extend(&packet.bytes);
+            let (kept, length) = self.kept(packet);
+            file.extend(little(&[
+                packet.time.as_secs() as u32,
+                packet.time.subsec_micros(),
+                kept.len() as u32,
+                length,
+            ]));
+            file.extend(kept);
         }
         file
     }
@@ -67,14 +81,19 @@ impl Capture {
     /// A pcapng file: one little-endian section, one interface, microseconds.
     pub(crate) fn pcapng(&self) -> Vec<u8> {
         let mut file = block(0x0a0d_0d0a, &little(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]));
-        file.extend(block(1, &little(&[ETHERNET, 0x0004_0000])));
+        file.extend(block(1, &little(&[ETHERNET, self.snaplen as u32])));
         for packet in &self.packets {
             let micros = packet.time.as_micros() as u64;
-            let length = packet.bytes.len() as u32;
-            let header = little(&[0, (micros >> 32) as u32, micros as u32, length, length]);
-            file.extend(block(6, &[&header, packet.bytes.as_slice()].concat()));
+            let (kept, length) = self.kept(packet);
+            let header = little(&[0, (micros >> 32) as u32, micros as u32, kept.len() as u32, length]);
+            file.extend(block(6, &[&header, kept].concat()));
         }
         file
+    }
+
+    /// What is kept of a packet, and how long it was.
+    fn kept<'a>(&self, packet: &'a Packet) -> (&'a [u8], u32) {
+        (&packet.bytes[..packet.bytes.len().min(self.snaplen)], packet.bytes.len() as u32)
     }
 }
 

@@ -200,3 +200,10 @@ fn a_capture_that_loses_segments_anywhere_accuses_nobody_wrongly() {
     }
     assert!(paired > 16_000, "{paired}");
 }
+
+#[test]
+fn a_request_line_without_end_is_told() {
+    let line = client(format!("GET /{}", "a".repeat(100)));
+    let outcome = Scenario::new([line]).with(|settings| settings.limits.http_head_bytes = 64).run();
+    assert_eq!((outcome.rows.len(), outcome.loss.http_cut), (0, 1));
+}

@@ -1,0 +1,9 @@
+//! What the fuzz targets check, apart from the fuzzer: `tests/corpus.rs` runs the same functions over the committed
+//! corpus, with the compiler and the flags of every other test.
+
+pub mod captures;
+pub mod frames;
+pub mod http;
+pub mod reassembly;
+pub mod script;
+pub mod secret;
