@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """repeat.py CAPTURE.pcap BYTES - writes a capture's packets to standard output again and again, up to that many bytes.
 
-Times move on, so that it looks like one long capture. The capture is a little-endian pcap file with microseconds, as
-tcpdump writes it here.
+Times move on, and the second number of all addresses with them, so that it looks like one long capture of ever new
+connections. Checksums are left as they are. The capture is a little-endian pcap file with microseconds, as
+tcpdump writes it here, of IPv4 over Ethernet.
 """
 
 import struct
 import sys
 
 HEADER, RECORD = 24, 16
+# Where the second numbers of the source and the destination address are in a record.
+SOURCE, DESTINATION = RECORD + 27, RECORD + 31
 
 
 def main():
@@ -31,6 +34,7 @@ def main():
     for again in range(limit // len(packets) + 1):
         for place, second in seconds:
             struct.pack_into("<I", data, place, second + again * span)
+            data[place + SOURCE] = data[place + DESTINATION] = (99 + again) % 256
         out.write(packets[: limit - written])
         written += len(packets)
 
