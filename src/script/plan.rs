@@ -10,7 +10,7 @@ use rhai::{ASTNode, Dynamic, Engine, EvalAltResult, Expr, FnPtr, NativeCallConte
 use super::context::Context;
 use super::error::{ErrorKind, thrown};
 use super::value::{from_dynamic, to_row};
-use crate::record::{Kind, Row, Value};
+use crate::record::{Row, Value};
 
 /// One step of a stream.
 #[derive(Debug, Clone)]
@@ -125,30 +125,30 @@ impl Caller<'_> {
 #[derive(Debug, Clone)]
 pub(crate) struct Path {
     names: Vec<String>,
-    /// Where the first name stands in the kind that was met last.
-    place: Cell<Option<(*const Kind, usize)>>,
+    /// Where the first name stood in the row before; most often it stands there again.
+    place: Cell<usize>,
 }
 
 impl Path {
     pub(crate) fn new(path: &str) -> Self {
-        Self { names: path.split('.').map(str::to_owned).collect(), place: Cell::new(None) }
+        Self { names: path.split('.').map(str::to_owned).collect(), place: Cell::new(0) }
     }
 
     /// The value at the end of the path; a record or map on the way that is not there gives none.
     pub(crate) fn value<'a>(&self, row: &'a Row) -> Result<Value<'a>, Box<EvalAltResult>> {
-        let kind: *const Kind = row.kind();
+        let fields = &row.kind().fields;
         let place = match self.place.get() {
-            Some((known, place)) if known == kind => place,
+            place if fields.get(place).is_some_and(|field| field.name == self.names[0]) => place,
             _ => {
                 let place = row.kind().index(&self.names[0]).ok_or_else(|| {
-                    let fields = row.kind().fields.iter().map(|field| field.name.as_ref());
-                    let hint = super::nearest::suggestion(&self.names[0], fields);
+                    let hint =
+                        super::nearest::suggestion(&self.names[0], fields.iter().map(|field| field.name.as_ref()));
                     thrown(
                         ErrorKind::Script,
                         format!("`{}` is not a field of {}{hint}", self.names[0], row.kind().name),
                     )
                 })?;
-                self.place.set(Some((kind, place)));
+                self.place.set(place);
                 place
             }
         };
@@ -365,4 +365,24 @@ fn chain(expression: &Expr, row: &str) -> Option<Vec<String>> {
     let mut names = Vec::new();
     (variable_name(&chain.lhs)? == row).then(|| properties(&chain.rhs, &mut names))??;
     Some(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Tuple;
+
+    #[test]
+    fn a_field_is_found_by_its_name_wherever_it_stands_in_a_row() {
+        let row = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| name.to_string()).collect();
+            let values = names.iter().map(|name| Value::Text(name.clone().into())).collect();
+            Tuple::row("row", names.into_iter().map(Into::into).collect(), values)
+        };
+        let path = Path::new("b");
+        for names in [&["a", "b"][..], &["b"], &["x", "y", "b"], &["b", "c"]] {
+            assert_eq!(path.value(&row(names)).unwrap().to_string(), "b");
+        }
+        assert!(path.value(&row(&["a", "c"])).is_err());
+    }
 }
