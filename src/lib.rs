@@ -24,7 +24,9 @@
 pub mod capture;
 pub mod cli;
 pub mod flow;
+pub mod host;
 pub mod limits;
+mod nearest;
 pub mod packet;
 pub mod protocol;
 pub mod record;

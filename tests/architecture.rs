@@ -11,15 +11,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("packet", &["limits", "record"]),
     ("flow", &["limits", "packet", "record"]),
     ("protocol", &["flow", "limits", "packet", "record"]),
-    ("capture", &["flow", "limits", "packet", "record"]),
+    ("capture", &["flow", "host", "limits", "packet", "record"]),
+    ("host", &["flow", "limits", "nearest", "record"]),
     ("report", &["limits", "record"]),
-    ("script", &["capture", "flow", "limits", "packet", "protocol", "record", "report"]),
+    ("script", &["capture", "flow", "host", "limits", "nearest", "packet", "protocol", "record", "report"]),
     ("repl", &["capture", "limits", "record", "report", "script"]),
-    ("cli", &["capture", "limits", "record", "repl", "report", "script"]),
+    ("cli", &["capture", "host", "limits", "record", "repl", "report", "script"]),
 ];
 
 /// Folders that know bytes, packets and times, and nothing of the world: what they say depends on what they are given.
-const PURE: &[&str] = &["record", "limits", "packet", "flow", "protocol"];
+const PURE: &[&str] = &["record", "limits", "nearest", "packet", "flow", "protocol"];
 
 /// The operating system, clocks, threads; libraries of them; Rhai.
 const IMPURE: &[&str] = &[
@@ -37,6 +38,8 @@ const IMPURE: &[&str] = &[
     "std::thread",
     "std::time::Instant",
     "std::time::SystemTime",
+    "aya",
+    "bollard",
     "clap",
     "libc",
     "pcap",
@@ -52,6 +55,8 @@ const IMPURE: &[&str] = &[
 const AT_HOME: &[(&str, &[&str])] = &[
     ("rhai", &["script"]),
     ("pcap", &["capture"]),
+    ("aya", &["host"]),
+    ("bollard", &["host"]),
     ("clap", &["cli"]),
     ("rustyline", &["repl"]),
     ("signal_hook", &["cli", "repl"]),

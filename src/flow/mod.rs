@@ -11,6 +11,7 @@ mod endpoint;
 mod feed;
 mod icmp;
 mod key;
+mod owner;
 mod record;
 mod role;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod tests;
 
 pub use analyzer::{Analyzer, Flows};
 pub use community_id::community_id;
+pub use owner::{Attributor, Found, Owner, Owners, Ownership};
 pub use record::Flow;
 pub use role::Role;
 pub use table::{Closed, Event, FlowId, Interest, Observer, Table};

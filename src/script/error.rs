@@ -202,7 +202,7 @@ fn unknown_function(signature: &str) -> String {
     let known = super::docs::entries().map(|entry| entry.name);
     match super::docs::entries().find(|entry| entry.name == name) {
         Some(entry) => format!("`{name}` does not take ({arguments}); it is called as {}", entry.signature),
-        None => format!("there is no function `{name}` for ({arguments}){}", super::nearest::suggestion(name, known)),
+        None => format!("there is no function `{name}` for ({arguments}){}", crate::nearest::suggestion(name, known)),
     }
 }
 

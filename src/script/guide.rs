@@ -6,8 +6,8 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::docs::{self, Entry, Group};
 use super::library::Script;
-use super::nearest::suggestion;
 use super::primitives::KINDS;
+use crate::nearest::suggestion;
 use crate::record::{Field, Kind};
 
 /// Everything there is, by name, in lines of at most `width` columns.

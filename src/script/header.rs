@@ -4,8 +4,8 @@ use std::fmt;
 
 use rhai::{Dynamic, Map};
 
-use super::nearest::suggestion;
 use super::permission::{Permission, UnknownPermission};
+use crate::nearest::suggestion;
 use crate::record::Duration;
 
 /// What a script says of itself, read without running it.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::header::{Header, HeaderError};
-use super::nearest::suggestion;
+use crate::nearest::suggestion;
 
 /// A script with its header.
 #[derive(Debug, Clone)]

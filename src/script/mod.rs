@@ -11,7 +11,6 @@ mod header;
 mod input;
 mod library;
 mod memory;
-mod nearest;
 mod permission;
 mod plan;
 mod primitives;

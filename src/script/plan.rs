@@ -142,7 +142,7 @@ impl Path {
             _ => {
                 let place = row.kind().index(&self.names[0]).ok_or_else(|| {
                     let hint =
-                        super::nearest::suggestion(&self.names[0], fields.iter().map(|field| field.name.as_ref()));
+                        crate::nearest::suggestion(&self.names[0], fields.iter().map(|field| field.name.as_ref()));
                     thrown(
                         ErrorKind::Script,
                         format!("`{}` is not a field of {}{hint}", self.names[0], row.kind().name),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map};
 
 use super::error::{ErrorKind, thrown};
-use super::nearest::suggestion;
+use crate::nearest::suggestion;
 use crate::record::{Duration, Kind, Row, Time, Tuple, Value};
 
 /// A value of a record as a script sees it.

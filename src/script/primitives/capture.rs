@@ -8,13 +8,13 @@ use rhai::{Dynamic, Engine, EvalAltResult, Map};
 use super::super::context::{Context, Source};
 use super::super::docs::{Entry, Group};
 use super::super::error::{ErrorKind, thrown};
-use super::super::nearest::suggestion;
 use super::super::permission::Permission;
 use super::super::plan::Fields;
 use super::super::source::{Capture, Noun, Request};
 use super::super::stream::{RowSource, Stream};
 use super::super::verbs::RAW;
 use crate::capture::Stage;
+use crate::nearest::suggestion;
 use crate::packet::{Keep, Packet};
 use crate::record::Duration;
 

@@ -8,8 +8,8 @@ use super::super::context::Context;
 use super::super::docs::{Entry, Group};
 use super::super::error::{ErrorKind, thrown};
 use super::super::evidence::select;
-use super::super::nearest::suggestion;
 use super::super::value::{from_dynamic, to_row};
+use crate::nearest::suggestion;
 use crate::record::Value;
 use crate::report::{Finding, Severity};
 

@@ -1,7 +1,7 @@
 //! The name that somebody meant.
 
 /// The candidate that is closest to a name: at most a third of its letters differ.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = name.chars().count().div_ceil(3);
     let close = |candidate: &&str| distance(name, candidate);
     candidates.into_iter().min_by_key(close).filter(|candidate| close(candidate) <= limit)
