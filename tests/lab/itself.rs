@@ -48,7 +48,7 @@ fn a_process_that_is_killed_leaves_nothing_behind() {
     }
     let test = std::thread::current().name().unwrap().to_owned();
     let mut itself = Command::new(std::env::current_exe().unwrap());
-    itself.args(["--exact", &test, "--nocapture"]).env(BE_KILLED, "1").stderr(Stdio::piped());
+    itself.args(["--exact", &test, "--nocapture"]).env(BE_KILLED, "1").stdout(Stdio::null()).stderr(Stdio::piped());
     let mut process = itself.spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
     let name = lines.find(|line| line.starts_with("nslab-")).unwrap();
