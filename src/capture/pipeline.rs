@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{CaptureError, FilterError, FilterSet, Interface, OutputFile, PacketSource, Progress, Writer};
+use super::{Arrival, CaptureError, FilterError, FilterSet, Interface, OutputFile, PacketSource, Progress, Writer};
 use crate::flow::{Analyzer, Event, Flow, FlowId, Interest, Observer, Table};
 use crate::limits::{Limits, Loss};
 use crate::packet::{Decoder, Keep, Packet};
@@ -159,7 +159,7 @@ impl Pipeline {
     }
 
     /// Reads some packets, and closes some conversations behind the last one. Gives `false` once that is done; all rows are
-    /// there then.
+    /// there then. A live source that has nothing new is waited for, but only for a moment, and not while there are rows.
     ///
     /// # Errors
     ///
@@ -167,10 +167,14 @@ impl Pipeline {
     /// cannot be written. What is wrong with the source ends it and is in [`take_error`](Self::take_error).
     pub fn advance(&mut self) -> Result<bool, PipelineError> {
         for _ in 0..BATCH {
-            if self.ended || !self.packet()? {
-                self.stop()?;
-                let more = self.table.as_mut().map(|table| table.finish(BATCH, &mut self.conversations));
-                return Ok(more.unwrap_or(false));
+            match if self.ended { Arrival::End } else { self.packet()? } {
+                Arrival::Packet => {}
+                Arrival::Nothing(_) => return Ok(true),
+                Arrival::End => {
+                    self.end()?;
+                    let more = self.table.as_mut().map(|table| table.finish(BATCH, &mut self.conversations));
+                    return Ok(more.unwrap_or(false));
+                }
             }
             if self.conversations.rows() >= BATCH {
                 break;
@@ -179,29 +183,30 @@ impl Pipeline {
         Ok(true)
     }
 
-    /// Takes in one packet, or says that there is none.
+    /// Takes in one packet, if there is one.
     #[inline]
-    fn packet(&mut self) -> Result<bool, PipelineError> {
+    fn packet(&mut self) -> Result<Arrival, PipelineError> {
         if self.until.packets.is_some_and(|packets| self.captured >= packets) {
-            return Ok(false);
+            return Ok(Arrival::End);
         }
-        match self.source.advance() {
-            Ok(true) => {}
-            Ok(false) => return Ok(false),
+        let wait = self.conversations.rows() == 0 && self.packets.iter().all(|stage| stage.rows.is_empty());
+        match self.source.poll(wait) {
+            Ok(Arrival::Packet) => {}
+            Ok(other) => return Ok(other),
             Err(error) => {
                 self.error = Some(error);
-                return Ok(false);
+                return Ok(Arrival::End);
             }
         }
         let packet = self.source.packet();
         self.received += 1;
         if !self.filter.is_empty() && !self.filter.matches(&packet)? {
-            return Ok(true);
+            return Ok(Arrival::Packet);
         }
         if let Some(duration) = self.until.duration {
             let first = *self.first.get_or_insert(packet.time);
             if packet.time - first > duration {
-                return Ok(false);
+                return Ok(Arrival::End);
             }
         }
         self.captured += 1;
@@ -225,15 +230,16 @@ impl Pipeline {
         } else {
             self.packets.iter_mut().for_each(|stage| stage.rows.push(stage.empty.clone()));
         }
-        Ok(true)
+        Ok(Arrival::Packet)
     }
 
-    /// Stops reading. What is left to [`advance`](Self::advance) is to close the conversations that are open.
-    ///
-    /// # Errors
-    ///
-    /// When the file that packets are written to cannot be completed.
-    pub fn stop(&mut self) -> Result<(), PipelineError> {
+    /// Reads no further than this. What is left to [`advance`](Self::advance) is to take in what a live source has captured
+    /// by now, and to close the conversations that are open.
+    pub fn stop(&mut self) {
+        self.source.stop();
+    }
+
+    fn end(&mut self) -> Result<(), PipelineError> {
         if !std::mem::replace(&mut self.ended, true) {
             self.decoder.finish();
         }
@@ -268,6 +274,12 @@ impl Pipeline {
         })
     }
 
+    /// What happened to the source that somebody should know, said once.
+    #[must_use]
+    pub fn take_notes(&mut self) -> Vec<String> {
+        self.source.take_notes()
+    }
+
     /// What ended the source early, if something did.
     pub fn take_error(&mut self) -> Option<CaptureError> {
         self.error.take()
@@ -293,8 +305,9 @@ impl Pipeline {
 
     /// What was not seen so far.
     #[must_use]
-    pub fn loss(&self) -> Loss {
+    pub fn loss(&mut self) -> Loss {
         let mut loss = self.decoder.loss();
+        loss += &self.source.loss();
         if let Some(table) = &self.table {
             loss += table.loss();
         }
