@@ -45,6 +45,7 @@ pub struct Pipeline {
     received: u64,
     first: Option<Time>,
     ended: bool,
+    is_idle: bool,
     error: Option<CaptureError>,
 }
 
@@ -131,6 +132,7 @@ impl Pipeline {
             received: 0,
             first: None,
             ended: false,
+            is_idle: false,
             error: None,
         };
         for stage in stages {
@@ -166,10 +168,17 @@ impl Pipeline {
     /// What is wrong with the request: a filter that does not compile for a link type of the source, or a file that
     /// cannot be written. What is wrong with the source ends it and is in [`take_error`](Self::take_error).
     pub fn advance(&mut self) -> Result<bool, PipelineError> {
+        self.is_idle = false;
         for _ in 0..BATCH {
             match if self.ended { Arrival::End } else { self.packet()? } {
                 Arrival::Packet => {}
-                Arrival::Nothing(_) => return Ok(true),
+                Arrival::Nothing(now) => {
+                    self.is_idle = !self.has_rows();
+                    if let Some(table) = &mut self.table {
+                        table.pass(now, &mut self.conversations);
+                    }
+                    return Ok(true);
+                }
                 Arrival::End => {
                     self.end()?;
                     let more = self.table.as_mut().map(|table| table.finish(BATCH, &mut self.conversations));
@@ -189,7 +198,7 @@ impl Pipeline {
         if self.until.packets.is_some_and(|packets| self.captured >= packets) {
             return Ok(Arrival::End);
         }
-        let wait = self.conversations.rows() == 0 && self.packets.iter().all(|stage| stage.rows.is_empty());
+        let wait = !self.has_rows();
         match self.source.poll(wait) {
             Ok(Arrival::Packet) => {}
             Ok(other) => return Ok(other),
@@ -244,6 +253,16 @@ impl Pipeline {
             self.decoder.finish();
         }
         self.end_writing()
+    }
+
+    /// Whether the last [`advance`](Self::advance) waited for a live source in vain.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.is_idle
+    }
+
+    fn has_rows(&self) -> bool {
+        self.conversations.rows() > 0 || self.packets.iter().any(|stage| !stage.rows.is_empty())
     }
 
     /// Gives up some conversations and keeps fewer from now on, because there is too little memory for so many.

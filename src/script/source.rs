@@ -160,6 +160,10 @@ impl Capture {
             }
             let more = pipeline.advance().map_err(|error| explain(&error, context))?;
             reading.count(context);
+            if reading.pipeline.is_idle() {
+                // Whoever looks at the rows sees those that are there, while nothing more comes.
+                context.say(|out| out.flush())?;
+            }
             for (stage, noun) in reading.nouns.iter().enumerate() {
                 let mut readers = self.streams.iter_mut().enumerate().filter(|(_, stream)| {
                     std::ptr::eq(stream.noun, *noun) && stream.wanted && stream.alive.strong_count() > 0
