@@ -11,7 +11,7 @@ use super::live::Live;
 use super::memory::Memory;
 use super::permission::Permission;
 use super::plan::Fields;
-use crate::capture::{Cancel, LiveSettings, Progress, Selection, Until};
+use crate::capture::{Cancel, LiveSettings, Progress, Rotation, Selection, Until};
 use crate::limits::{ByteSize, Limits, Loss};
 use crate::report::{Finding, Outcome, Renderer, Verdict, loss};
 
@@ -39,6 +39,8 @@ pub struct Options {
     pub until: Until,
     /// Every packet that is captured is written there, too.
     pub write: Option<PathBuf>,
+    /// When to go on in another file there.
+    pub rotation: Rotation,
     /// The packets that show the findings are written there.
     pub evidence: Option<PathBuf>,
     /// How much may be kept.
