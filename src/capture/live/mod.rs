@@ -163,7 +163,7 @@ impl LiveCapture {
     /// Waits for packets, for somebody who asks to stop, or for the end; a moment at most.
     fn wait(&self) {
         let rest = ((self.end + LAST_BLOCKS) - now()).min(MOMENT).max(Duration::from_nanos(1_000_000));
-        let timeout = Timespec { tv_sec: 0, tv_nsec: rest.as_nanos().into() };
+        let timeout = Timespec { tv_sec: 0, tv_nsec: rest.as_nanos() };
         let taps = self.taps.iter().map(|tap| PollFd::from_borrowed_fd(tap.as_fd(), PollFlags::IN));
         let mut watched: Vec<_> = taps.collect();
         if !self.cancel.is_requested() {
