@@ -58,7 +58,7 @@ fn a_script_captures_in_several_namespaces_at_once() {
         2 * PACKETS
     );
     let mut netscript = elsewhere.netscript_command(&one.folder);
-    let mut listening = Listening::begin(netscript.args(["eval", &script]));
+    let mut listening = Listening::begin(netscript.args(["eval", "--json", &script]));
     one.send("eth0", &incident(), 1);
     listening.says("listening on");
     other.send("eth0", &incident(), 1);
@@ -66,8 +66,8 @@ fn a_script_captures_in_several_namespaces_at_once() {
     one.send("eth0", &incident(), 1);
     other.send("eth0", &incident(), 1);
     let ended = listening.ended();
-    let counts = ended.stdout.split_whitespace().collect::<Vec<_>>();
-    assert_eq!(counts, [PACKETS, PACKETS, 2 * PACKETS].map(|count| count.to_string()), "{}", ended.stderr);
+    let counts = [PACKETS, PACKETS, 2 * PACKETS].map(|count| format!("{{\"value\":{count}}}\n"));
+    assert_eq!(ended.stdout, counts.concat(), "{}", ended.stderr);
 }
 
 #[test]
@@ -111,5 +111,5 @@ fn the_remote_shell_of_whoever_captures_is_left_out() {
         succeed(client.command("curl").args(["-s", "--local-port", port, "http://192.0.2.1:22/"]));
     }
     let ended = listening.interrupted();
-    assert_eq!(ended.stdout.split_whitespace().collect::<Vec<_>>(), ["50021", "50023"], "{}", ended.stderr);
+    assert_eq!(ended.stdout, "{\"value\":50021}\n{\"value\":50023}\n", "{}", ended.stderr);
 }
