@@ -3,7 +3,10 @@
 //! Everything is read from the kernel and from container engines when it is asked for, and nothing is changed.
 
 mod error;
+mod link;
 mod namespace;
+mod netlink;
 
 pub use error::HostError;
+pub use link::{Counters, Link, Peer, links};
 pub use namespace::{Namespace, NamespaceId};
