@@ -4,8 +4,11 @@
 
 mod container;
 mod error;
+mod link;
 mod namespace;
+mod netlink;
 
 pub use container::{Container, Containers, KnownBy, Query, Runtime};
 pub use error::HostError;
+pub use link::{Counters, Link, Peer, links};
 pub use namespace::{Namespace, NamespaceId};
