@@ -8,7 +8,7 @@ mod link;
 mod namespace;
 mod netlink;
 
-pub use container::{Container, Containers, KnownBy, Query, Runtime};
+pub use container::{Container, Containers, KnownBy, Query, Runtime, Sockets, Veth, Veths};
 pub use error::HostError;
 pub use link::{Counters, Link, Peer, links};
 pub use namespace::{Namespace, NamespaceId};

@@ -3,9 +3,14 @@
 //! Container engines are asked over their API; control groups and network namespaces tell of the others, and of all of
 //! them where no engine answers.
 
+mod api;
 mod cgroup;
 mod containers;
+mod engines;
 mod process;
+mod socket;
+mod stop;
+mod veth;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,6 +18,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use containers::{Containers, Query};
+pub use socket::Sockets;
+pub use veth::{Veth, Veths};
 
 use super::Namespace;
 
@@ -41,8 +48,18 @@ pub struct Container {
     pub networks: Vec<String>,
     /// Its addresses on them.
     pub addresses: Vec<IpAddr>,
+    endpoints: Vec<Endpoint>,
     /// Its control group.
     cgroup: Option<String>,
+}
+
+/// Where a container is on a network of its engine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Endpoint {
+    network: String,
+    addresses: Vec<IpAddr>,
+    /// In small letters.
+    mac: Option<String>,
 }
 
 /// What runs a container.
