@@ -10,6 +10,8 @@ mod engines;
 mod process;
 mod socket;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod veth;
 
 use std::fmt;
@@ -160,8 +162,10 @@ crate::record! {
         netns: Text => |container| container.namespace.as_ref().map(ToString::to_string);
         /// Whether it has no network namespace of its own, but that of its host.
         host_network: Bool => |container| container.host_network;
-        /// The networks of its engine that it is on.
-        networks: List, main => |container| container.networks.iter().map(String::as_str).collect::<Vec<_>>();
+        /// The networks of its engine that it is on, where its engine tells.
+        networks: List, main => |container| {
+            matches!(container.known_by, KnownBy::Engine(_)).then(|| container.networks.iter().map(String::as_str).collect::<Vec<_>>())
+        };
         /// Its addresses.
         addresses: List, main => |container| container.addresses.clone();
     }
