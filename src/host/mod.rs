@@ -4,8 +4,11 @@
 
 pub mod container;
 mod error;
+mod link;
 mod namespace;
+mod netlink;
 
-pub use container::{Container, Containers, KnownBy, Query, Runtime};
+pub use container::{Container, Containers, KnownBy, Query, Runtime, Sockets, Veth, Veths};
 pub use error::HostError;
+pub use link::{Counters, Link, Peer, links};
 pub use namespace::{Namespace, NamespaceId};
