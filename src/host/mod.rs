@@ -6,7 +6,11 @@ mod error;
 mod link;
 mod namespace;
 mod netlink;
+mod owner;
+mod socket;
 
 pub use error::HostError;
 pub use link::{Counters, Link, Peer, links};
 pub use namespace::{Namespace, NamespaceId};
+pub use owner::SocketOwners;
+pub use socket::{Socket, SocketReader, SocketState, SocketTable, Which};
