@@ -2,6 +2,7 @@
 //!
 //! Everything is read from the kernel and from container engines when it is asked for, and nothing is changed.
 
+mod container;
 mod error;
 mod link;
 mod namespace;
@@ -9,6 +10,7 @@ mod netlink;
 mod owner;
 mod socket;
 
+pub use container::{Container, Containers, KnownBy, Query, Runtime};
 pub use error::HostError;
 pub use link::{Counters, Link, Peer, links};
 pub use namespace::{Namespace, NamespaceId};
