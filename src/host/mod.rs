@@ -2,7 +2,7 @@
 //!
 //! Everything is read from the kernel and from container engines when it is asked for, and nothing is changed.
 
-mod container;
+pub mod container;
 mod endpoint;
 mod error;
 mod interface;

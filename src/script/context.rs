@@ -7,10 +7,11 @@ use std::rc::{Rc, Weak};
 use rhai::{AST, Engine, EvalAltResult};
 
 use super::error::{ErrorKind, thrown};
+use super::live::Live;
 use super::memory::Memory;
 use super::permission::Permission;
 use super::plan::Fields;
-use crate::capture::{Cancel, Progress, Selection, Until};
+use crate::capture::{Cancel, LiveSettings, Progress, Rotation, Selection, Until};
 use crate::limits::{ByteSize, Limits, Loss};
 use crate::report::{Finding, Outcome, Renderer, Verdict, loss};
 
@@ -21,6 +22,8 @@ pub enum Source {
     File(PathBuf),
     /// Standard input.
     Stdin,
+    /// Interfaces.
+    Live(Live),
 }
 
 /// What a run is given.
@@ -30,10 +33,14 @@ pub struct Options {
     pub source: Option<Source>,
     /// A filter that every capture of the run has on top of its own.
     pub filter: Option<String>,
+    /// How live captures are made.
+    pub live: LiveSettings,
     /// When captures end before their source does.
     pub until: Until,
     /// Every packet that is captured is written there, too.
     pub write: Option<PathBuf>,
+    /// When to go on in another file there.
+    pub rotation: Rotation,
     /// The packets that show the findings are written there.
     pub evidence: Option<PathBuf>,
     /// How much may be kept.
@@ -70,6 +77,8 @@ pub(crate) struct Ledger {
     pub(crate) captured: u64,
     pub(crate) received: u64,
     pub(crate) loss: Loss,
+    /// Whether anything was listened on.
+    pub(crate) listened: bool,
     /// The script said that loss does not matter.
     pub(crate) loss_ignored: bool,
 }
@@ -81,6 +90,8 @@ pub(crate) struct Context {
     pub(crate) out: RefCell<Box<dyn Renderer>>,
     pub(crate) ledger: RefCell<Ledger>,
     pub(crate) progress: RefCell<Box<dyn FnMut(RunProgress)>>,
+    /// What is said aside while it happens: what is being listened on.
+    pub(crate) announce: RefCell<Box<dyn FnMut(&str)>>,
     /// The functions of the script, for closures that run outside of a call.
     pub(crate) functions: RefCell<AST>,
     pub(crate) engine: OnceCell<Weak<Engine>>,
@@ -107,6 +118,14 @@ impl Context {
             ErrorKind::Permission,
             format!("{what} needs the permission `{permission}`, which was not granted; add --allow {permission}"),
         ))
+    }
+
+    /// Tells aside, once, why something could not be seen: a verdict cannot be clean then.
+    pub(crate) fn note(&self, note: &str) {
+        let notes = &mut self.ledger.borrow_mut().notes;
+        if !notes.iter().any(|known| known == note) {
+            notes.push(note.to_owned());
+        }
     }
 
     /// Writes something that the script says.
