@@ -123,6 +123,14 @@ impl Context {
         ))
     }
 
+    /// Tells aside, once, why something could not be seen: a verdict cannot be clean then.
+    pub(crate) fn note(&self, note: &str) {
+        let notes = &mut self.ledger.borrow_mut().notes;
+        if !notes.iter().any(|known| known == note) {
+            notes.push(note.to_owned());
+        }
+    }
+
     /// Writes something that the script says.
     pub(crate) fn say(
         &self,

@@ -371,7 +371,7 @@ fn a_million_conversations_take_less_than_three_hundred_bytes_each() {
 
 #[test]
 fn time_that_passes_without_packets_ends_what_is_idle() {
-    let told_after = |seconds| {
+    let told_after = |seconds: i64| {
         let mut scene = Scene::new().frame(&udp(4000, 53, b"?"));
         scene.table.pass(Time::from_nanos(seconds * 1_000_000_000), &mut scene.recorder);
         scene.told()
