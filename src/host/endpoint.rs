@@ -286,3 +286,52 @@ crate::record! {
         note: Text => |row| row.0.note;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::record::Record;
+
+    fn here() -> [Namespace; 1] {
+        [Namespace::current().unwrap()]
+    }
+
+    /// The row of a port in JSON.
+    fn row<T: Record>(snapshot: &Snapshot<T>, port: u16) -> serde_json::Value {
+        let mut rows = snapshot.rows.iter().map(|row| serde_json::to_value(row as &dyn Record).unwrap());
+        rows.find(|row| row["port"] == port).unwrap()
+    }
+
+    #[test]
+    fn a_listener_has_the_process_that_has_it_open() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let row = row(&listeners(&here(), &Containers::default(), true).unwrap(), port);
+        let own = Process::read(std::process::id(), true).unwrap();
+        assert_eq!(
+            (&row["protocol"], &row["address"], &row["state"]),
+            (&"tcp".into(), &"127.0.0.1".into(), &"listening".into())
+        );
+        assert_eq!((&row["pid"], &row["process"]), (&own.pid.into(), &own.name.into()));
+        assert_eq!((&row["command"], &row["user"]), (&own.command.into(), &Users::read().name(own.uid).into()));
+        assert!(row["container"].is_null() && row["note"].is_null());
+        assert_eq!(row["netns"], here()[0].to_string());
+    }
+
+    #[test]
+    fn a_connection_that_nobody_has_accepted_is_nobodys() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let connections = connections(&here(), &Containers::default(), true).unwrap();
+        let theirs = row(&connections, port);
+        assert_eq!(
+            (&theirs["pid"], &theirs["note"]),
+            (&serde_json::Value::Null, &"no process has accepted it yet".into())
+        );
+        let ours = row(&connections, client.local_addr().unwrap().port());
+        assert_eq!((&ours["pid"], &ours["remote_port"]), (&std::process::id().into(), &port.into()));
+    }
+}
