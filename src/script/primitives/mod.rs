@@ -1,6 +1,7 @@
 //! What scripts can call: one thin file for each noun.
 
 mod capture;
+mod containers;
 mod flows;
 mod helpers;
 mod host;
@@ -16,7 +17,8 @@ use rhai::Engine;
 use super::context::Context;
 use super::docs::Entry;
 use super::source::Noun;
-use crate::host::{Connection, Interface, InterfaceRate, Listener};
+
+use crate::host::{Connection, Container, Interface, InterfaceRate, Listener, Veth};
 use crate::protocol::http1::Credential;
 use crate::record::Kind;
 
@@ -25,6 +27,7 @@ pub(crate) const ENTRIES: &[&[Entry]] = &[
     capture::ENTRIES,
     flows::ENTRIES,
     http_requests::ENTRIES,
+    containers::ENTRIES,
     host::ENTRIES,
     rows::ENTRIES,
     verdict::ENTRIES,
@@ -40,6 +43,8 @@ pub const KINDS: &[&Kind] = &[
     flows::FLOWS.kind,
     http_requests::HTTP_REQUESTS.kind,
     Credential::KIND,
+    Container::KIND,
+    Veth::KIND,
     Interface::KIND,
     InterfaceRate::KIND,
     Listener::KIND,
@@ -52,6 +57,7 @@ pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
     for noun in NOUNS {
         capture::register_noun(engine, context, noun);
     }
+    containers::register(engine, context);
     host::register(engine, context);
     rows::register(engine, context);
     verdict::register(engine, context);
