@@ -124,14 +124,15 @@ pub enum Which {
 
 impl Which {
     fn request(self, family: u8, protocol: u8) -> SockDiagMessage {
-        let waiting = StateFlags::LISTEN | StateFlags::CLOSE;
+        // Asked for more than LISTEN, the kernel goes through the table of all connections.
+        let waiting = if protocol == IPPROTO_TCP { StateFlags::LISTEN } else { StateFlags::CLOSE };
         SockDiagMessage::InetRequest(InetRequest {
             family,
             protocol,
             extensions: if self == Self::Connected { ExtensionFlags::INFO } else { ExtensionFlags::empty() },
             states: match self {
                 Self::Listening => waiting,
-                Self::Connected => StateFlags::all() - waiting,
+                Self::Connected => StateFlags::all() - StateFlags::LISTEN - StateFlags::CLOSE,
                 Self::All => StateFlags::all(),
             },
             socket_id: if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() },
