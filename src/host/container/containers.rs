@@ -47,22 +47,25 @@ impl Containers {
         let processes = Processes::read();
         let groups = processes.by_id();
         told.extend(engines.describe(&unlisted(&told, &groups)));
-        let unseen: Vec<Told> =
-            told.iter().filter(|(_, it)| has_process(it) && !groups.contains_key(it.id.as_str())).cloned().collect();
-        let pids = engines.pids(&unseen);
+        // Of these the list and the processes do not say the same: they begin or end just now.
+        let unclear = |(_, it): &&Told| has_process(it) != groups.contains_key(it.id.as_str());
+        let now = engines.now(&told.iter().filter(unclear).cloned().collect::<Vec<_>>());
 
         let mut containers = Self::default();
         let mut known = HashSet::new();
-        for (engine, described) in told {
-            let found = match groups.get(described.id.as_str()) {
+        for (engine, mut described) in told {
+            let mut pid = None;
+            match now.get(&described.id) {
+                Some(None) => continue,
+                Some(Some(now)) => (described.state, pid) = (now.state.clone(), now.pid),
+                None => {}
+            }
+            let runs = has_process(&described);
+            let found = match groups.get(described.id.as_str()).filter(|_| runs) {
                 Some((path, group)) => Found::group(path, group, &processes),
-                None => match pids.get(&described.id) {
-                    // It ended while it was looked at.
-                    Some(None) if !query.all => continue,
-                    pid => Found::pid(pid.copied().flatten(), &described),
-                },
+                None => Found::pid(pid, &described),
             };
-            if (query.all || has_process(&described)) && known.insert(described.id.clone()) {
+            if known.insert(described.id.clone()) && (query.all || runs) {
                 containers.list.push(of_engine(engine, described, found));
             }
         }
@@ -80,12 +83,17 @@ impl Containers {
         containers
     }
 
-    /// Namespaces with a name, unless a container that is known already has it for its own.
+    /// Namespaces with a name, unless a container that is known already has it for its own; that one learns the name.
     fn add_named(&mut self, processes: &Processes) {
         let mut known: HashSet<NamespaceId> = self.own_namespaces().map(|(id, _)| id).collect();
         known.extend(host_namespace());
         for name in Namespace::names() {
             let Ok(namespace) = Namespace::named(&name) else { continue };
+            for held in self.list.iter_mut().filter_map(|container| container.namespace.as_mut()) {
+                if held.id() == namespace.id() {
+                    *held = namespace.clone();
+                }
+            }
             if !known.insert(namespace.id()) {
                 continue;
             }
