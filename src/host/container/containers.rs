@@ -9,7 +9,7 @@ use super::api::Described;
 use super::cgroup;
 use super::engines::{Engine, Engines, Told, Trouble};
 use super::process::{Group, Processes};
-use super::{Container, KnownBy, Runtime, Sockets, short};
+use super::{Container, EngineSockets, KnownBy, Runtime, short};
 use crate::host::{HostError, Namespace, NamespaceId, links};
 
 /// Which containers to look for, and where.
@@ -18,13 +18,13 @@ pub struct Query {
     /// Those that do not run, too.
     pub all: bool,
     /// The engines to ask.
-    pub sockets: Sockets,
+    pub sockets: EngineSockets,
 }
 
 impl Default for Query {
     /// Those that run, of the engines that the environment names or that are where engines usually are.
     fn default() -> Self {
-        Self { all: false, sockets: Sockets::from_environment() }
+        Self { all: false, sockets: EngineSockets::from_environment() }
     }
 }
 
@@ -33,6 +33,7 @@ impl Default for Query {
 pub struct Containers {
     list: Vec<Container>,
     troubles: Vec<Trouble>,
+    notes: Vec<String>,
     /// The places in the list, by control group.
     by_cgroup: HashMap<String, usize>,
 }
@@ -76,6 +77,7 @@ impl Containers {
         }
         containers.add_named(&processes);
         containers.troubles = engines.into_troubles();
+        containers.notes = containers.troubles.iter().map(|trouble| trouble.to_error().to_string()).collect();
         containers.add_addresses();
         containers.list.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
         let places = containers.list.iter().enumerate();
@@ -135,8 +137,8 @@ impl Containers {
 
     /// Why containers may be missing, or what is not known of them: engines that did not answer as they should.
     #[must_use]
-    pub fn notes(&self) -> Vec<String> {
-        self.troubles.iter().map(|trouble| trouble.to_error().to_string()).collect()
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The containers, by name.

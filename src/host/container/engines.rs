@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::api::{self, Api, Described, Now};
-use super::{Runtime, Sockets};
+use super::{EngineSockets, Runtime};
 use crate::host::HostError;
 
 /// How long all engines may take together.
@@ -71,7 +71,7 @@ impl Trouble {
 
 impl Engines {
     /// The engines behind these sockets, with the containers that run, or all of them.
-    pub(super) fn ask(sockets: &Sockets, all: bool) -> (Self, Vec<Told>) {
+    pub(super) fn ask(sockets: &EngineSockets, all: bool) -> (Self, Vec<Told>) {
         let until = Instant::now() + PATIENCE;
         let unsupported = sockets.unsupported.iter();
         let troubles = unsupported.map(|(address, why)| Trouble::saying(Path::new(address), *why)).collect();

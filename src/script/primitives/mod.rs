@@ -4,7 +4,9 @@ mod capture;
 mod containers;
 mod flows;
 mod helpers;
+mod host;
 mod http_requests;
+mod place;
 mod rows;
 mod verdict;
 
@@ -15,7 +17,8 @@ use rhai::Engine;
 use super::context::Context;
 use super::docs::Entry;
 use super::source::Noun;
-use crate::host::{Container, Veth};
+use crate::host::container::{Container, Veth};
+use crate::host::{Connection, Interface, InterfaceRate, Listener};
 use crate::protocol::http1::Credential;
 use crate::record::Kind;
 
@@ -25,6 +28,7 @@ pub(crate) const ENTRIES: &[&[Entry]] = &[
     flows::ENTRIES,
     http_requests::ENTRIES,
     containers::ENTRIES,
+    host::ENTRIES,
     rows::ENTRIES,
     verdict::ENTRIES,
     helpers::ENTRIES,
@@ -41,6 +45,10 @@ pub const KINDS: &[&Kind] = &[
     Credential::KIND,
     Container::KIND,
     Veth::KIND,
+    Interface::KIND,
+    InterfaceRate::KIND,
+    Listener::KIND,
+    Connection::KIND,
 ];
 
 /// Registers all primitives.
@@ -50,6 +58,7 @@ pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
         capture::register_noun(engine, context, noun);
     }
     containers::register(engine, context);
+    host::register(engine, context);
     rows::register(engine, context);
     verdict::register(engine, context);
     helpers::register(engine, context);
