@@ -85,9 +85,12 @@ impl Containers {
         containers
     }
 
-    /// Namespaces with a name, unless a container that is known already has it for its own; that one learns the name.
+    /// Namespaces with a name, unless one is that of the host, or a container that is known already has it for its own; that
+    /// one learns the name.
     fn add_named(&mut self, processes: &Processes) {
         let mut known: HashSet<NamespaceId> = self.own_namespaces().map(|(id, _)| id).collect();
+        // Whoever runs netscript inside of one has it for a host.
+        known.extend(Namespace::current().map(|current| current.id()));
         known.extend(host_namespace());
         for name in Namespace::names() {
             let Ok(namespace) = Namespace::named(&name) else { continue };
@@ -320,8 +323,9 @@ fn is_of_host(namespace: NamespaceId, group: &Group, processes: &Processes) -> b
         || processes.outside.get(&namespace).is_some_and(|outside| *outside < group.first)
 }
 
-/// The namespace of the first process, or of this one where that may not be looked at.
+/// The namespace of the host: that of its first process, or of the first thread of the kernel; where neither may be looked
+/// at, that of this process.
 fn host_namespace() -> Option<NamespaceId> {
-    let of_init = NamespaceId::of_process(1).ok();
+    let of_init = [1, 2].into_iter().find_map(|pid| NamespaceId::of_process(pid).ok());
     of_init.or_else(|| Namespace::current().ok().map(|namespace| namespace.id()))
 }
