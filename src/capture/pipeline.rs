@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::{Arrival, CaptureError, FilterError, FilterSet, Interface, PacketSource, Progress, Recording};
-use crate::flow::{Analyzer, Event, Flow, FlowId, Interest, Observer, Table};
+use crate::flow::{Analyzer, Attributor, Event, Flow, FlowId, Interest, Observer, Table};
 use crate::limits::{Limits, Loss};
 use crate::packet::{Decoder, Keep, Packet};
 use crate::record::{Duration, Row, Time, Tuple};
@@ -258,6 +258,13 @@ impl Pipeline {
             self.decoder.finish();
         }
         self.end_recording()
+    }
+
+    /// Asks who conversations belong to.
+    pub fn attribute_by(&mut self, attributor: Box<dyn Attributor>) {
+        if let Some(table) = &mut self.table {
+            table.attribute_by(attributor);
+        }
     }
 
     /// Whether the last [`advance`](Self::advance) waited for a live source in vain.

@@ -62,6 +62,9 @@ pub struct RunProgress {
     pub packets: u64,
 }
 
+/// Takes a line of text for a person.
+pub(crate) type Announce = Box<dyn FnMut(&str)>;
+
 /// What a run found out, so far.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -91,7 +94,7 @@ pub(crate) struct Context {
     pub(crate) ledger: RefCell<Ledger>,
     pub(crate) progress: RefCell<Box<dyn FnMut(RunProgress)>>,
     /// What is said aside while it happens: what is being listened on.
-    pub(crate) announce: RefCell<Box<dyn FnMut(&str)>>,
+    pub(crate) announce: RefCell<Announce>,
     /// The functions of the script, for closures that run outside of a call.
     pub(crate) functions: RefCell<AST>,
     pub(crate) engine: OnceCell<Weak<Engine>>,

@@ -6,6 +6,7 @@
 
 mod containers;
 mod itself;
+mod live;
 #[path = "../support/program.rs"]
 #[expect(dead_code, reason = "the lab runs the program in namespaces, and needs not all ways to run it")]
 mod program;
