@@ -202,7 +202,6 @@ impl Capture {
         ledger.loss += &loss;
         // As for tcpdump, what was dropped had been received by the filter.
         ledger.received += loss.dropped;
-        ledger.notes.append(&mut reading.pipeline.take_notes());
         if let Some(error) = reading.pipeline.take_error().filter(CaptureError::is_truncation) {
             ledger.loss.truncated_inputs += 1;
             ledger.notes.push(error.to_string());
@@ -298,6 +297,10 @@ impl Reading {
         ledger.captured += captured - self.captured;
         ledger.received += received - self.received;
         (self.captured, self.received) = (captured, received);
+        for note in self.pipeline.take_notes() {
+            (context.announce.borrow_mut())(&note);
+            ledger.incidents.push(note);
+        }
         drop(ledger);
         (context.progress.borrow_mut())(RunProgress { source: self.pipeline.progress(), packets: received });
     }
