@@ -15,7 +15,7 @@ mod process;
 mod snapshot;
 mod socket;
 
-pub use container::{Container, Containers, KnownBy, Query, Runtime, Sockets, Veth, Veths};
+pub use container::{Container, Containers, KnownBy, Query, Runtime};
 pub use endpoint::{Connection, Listener, connections, listeners};
 pub use error::HostError;
 pub use interface::{Interface, InterfaceRate, interfaces, rates};
