@@ -2,6 +2,7 @@
 //!
 //! Everything is read from the kernel and from container engines when it is asked for, and nothing is changed.
 
+mod attribution;
 mod error;
 mod namespace;
 

@@ -1,0 +1,4 @@
+//! Who is behind each end of a conversation.
+
+mod event;
+mod hook;
