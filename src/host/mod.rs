@@ -3,8 +3,17 @@
 //! Everything is read from the kernel and from container engines when it is asked for, and nothing is changed.
 
 mod attribution;
+mod container;
 mod error;
+mod link;
 mod namespace;
+mod netlink;
+mod owner;
+mod socket;
 
+pub use container::{Container, Containers, KnownBy, Query, Runtime};
 pub use error::HostError;
+pub use link::{Counters, Link, Peer, links};
 pub use namespace::{Namespace, NamespaceId};
+pub use owner::SocketOwners;
+pub use socket::{Socket, SocketReader, SocketState, SocketTable, Which};
