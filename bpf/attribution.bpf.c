@@ -16,6 +16,7 @@
 
 struct ns_common {
 	unsigned int inum;
+	__u64 ns_id; // since Linux 6.18
 } KERNEL;
 
 struct net {
@@ -54,6 +55,7 @@ struct inet_sock {
 
 struct mnt_namespace {
 	struct ns_common ns;
+	__u64 seq; // until Linux 6.17
 } KERNEL;
 
 struct nsproxy {
@@ -79,9 +81,9 @@ enum kind {
 };
 
 struct process {
-	__u64 cgroup;
+	__u64 mounts; // its mount namespace, by a number that is not used again; 0 if the kernel has none
+	__u32 mounts_inode;
 	__u32 pid;
-	__u32 mount_namespace;
 	char name[16];
 };
 
@@ -140,25 +142,25 @@ struct {
 	__type(value, struct owned);
 } sockets SEC(".maps");
 
-static __always_inline void remember_current(struct owned *owned, __u64 flags)
+static __noinline int remember_current(struct owned *owned, __u64 flags)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
+	struct mnt_namespace *mounts = BPF_CORE_READ(task, nsproxy, mnt_ns);
 
 	owned->process.pid = bpf_get_current_pid_tgid() >> 32;
-	owned->process.cgroup = bpf_get_current_cgroup_id();
-	owned->process.mount_namespace = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	owned->process.mounts_inode = BPF_CORE_READ(mounts, ns.inum);
+	owned->process.mounts = 0;
+	if (bpf_core_field_exists(mounts->seq))
+		owned->process.mounts = BPF_CORE_READ(mounts, seq);
+	else if (bpf_core_field_exists(mounts->ns.ns_id))
+		owned->process.mounts = BPF_CORE_READ(mounts, ns.ns_id);
 	bpf_get_current_comm(owned->process.name, sizeof(owned->process.name));
 	owned->since = bpf_ktime_get_ns();
 	owned->flags = flags;
+	return 0;
 }
 
 // --- Telling ------------------------------------------------------------------------------------------------------------
-
-// The reader looks every few milliseconds by itself: waking it for each event would cost more than the event.
-static __always_inline __u64 wakeup(void)
-{
-	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > (1 << 18) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
-}
 
 static __noinline int tell(const struct sock *sk, const struct owned *owned, __u64 cookie, __u64 time, __u8 kind)
 {
@@ -196,7 +198,8 @@ static __noinline int tell(const struct sock *sk, const struct owned *owned, __u
 	}
 	if (owned)
 		event->process = owned->process;
-	bpf_ringbuf_submit(event, wakeup());
+	// The reader looks by itself: waking it for each event would cost more than the event.
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 	return 0;
 }
 
@@ -269,7 +272,7 @@ int tcp_connect(struct bpf_sock_ops *context)
 // --- UDP ----------------------------------------------------------------------------------------------------------------
 
 // Endpoints of a socket in a number; two are equal if nothing changed.
-static __always_inline __u64 digest(const struct sock *sk)
+static __noinline __u64 digest(const struct sock *sk)
 {
 	__u64 halves[2] = {};
 	__u64 ports = (__u64)BPF_CORE_READ(sk, __sk_common.skc_dport) << 16 | BPF_CORE_READ(sk, __sk_common.skc_num);

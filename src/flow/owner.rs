@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::record::Time;
+
 /// What is known of one end of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Ownership {
@@ -66,7 +68,8 @@ pub struct Owners {
 
 /// Finds out who conversations belong to, while they are captured.
 pub trait Attributor: Send {
-    /// The owners of a conversation, as far as they are known by now. Asked again when the conversation ends, if
-    /// something was unknown before.
-    fn owners(&mut self, protocol: u8, client: SocketAddr, server: SocketAddr) -> Owners;
+    /// The owners of a conversation, as far as they are known by now. `start` and `end` are the times of its first and its
+    /// last packet so far: other conversations may have had the same endpoints before. Asked again when the conversation
+    /// ends, if something was unknown before.
+    fn owners(&mut self, protocol: u8, client: SocketAddr, server: SocketAddr, start: Time, end: Time) -> Owners;
 }

@@ -11,6 +11,7 @@ mod netlink;
 mod owner;
 mod socket;
 
+pub use attribution::{Attribution, Method};
 pub use container::{Container, Containers, KnownBy, Query, Runtime};
 pub use error::HostError;
 pub use link::{Counters, Link, Peer, links};

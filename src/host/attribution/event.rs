@@ -44,9 +44,10 @@ pub(super) struct Doer {
     pub pid: u32,
     /// Its `comm`.
     pub name: [u8; 16],
-    pub cgroup: u64,
-    /// The inode number of its mount namespace.
-    pub mounts: u32,
+    /// Which mount namespace it is in; never used again, 0 on a kernel that does not say (before 5.11).
+    pub mounts: u64,
+    /// The inode number of that.
+    pub mounts_inode: u64,
 }
 
 /// `AF_INET6` of Linux.
@@ -59,7 +60,7 @@ impl Event {
         let (time, cookie, namespace_cookie) = (fields.u64()?, fields.u64()?, fields.u64()?);
         let (namespace, local_port, remote_port) = (fields.u32()?, fields.u16()?, fields.u16()?);
         let (local, remote) = (fields.array::<16>()?, fields.array::<16>()?);
-        let process = Doer { cgroup: fields.u64()?, pid: fields.u32()?, mounts: fields.u32()?, name: fields.array()? };
+        let (mounts, mounts_inode, pid, name) = (fields.u64()?, fields.u32()?, fields.u32()?, fields.array()?);
         let [kind, protocol, family] = fields.array()?;
         let kind = match kind {
             1 => Kind::Bound,
@@ -83,7 +84,7 @@ impl Event {
             protocol,
             local: SocketAddr::new(address(local), local_port),
             remote: (remote.port() != 0 && !remote.ip().is_unspecified()).then_some(remote),
-            process: (process.pid != 0).then_some(process),
+            process: (pid != 0).then(|| Doer { pid, name, mounts, mounts_inode: mounts_inode.into() }),
         })
     }
 }

@@ -4,7 +4,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
 use aya::maps::{Array, MapData, RingBuf};
@@ -98,13 +97,6 @@ impl Hook {
     }
 }
 
-/// Readable when much is waiting.
-impl AsFd for Hook {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.events.as_fd()
-    }
-}
-
 fn attach(program: &mut Program, name: &str, btf: &Btf, cgroup: &File) -> Result<(), ProgramError> {
     // A link adds to what others have attached there, whatever the mode.
     let mode = CgroupAttachMode::Single;
@@ -133,37 +125,4 @@ fn attach(program: &mut Program, name: &str, btf: &Btf, cgroup: &File) -> Result
 fn cgroup_root() -> Option<PathBuf> {
     let mounts = procfs::process::Process::myself().and_then(|process| process.mountinfo()).ok()?;
     mounts.into_iter().find(|mount| mount.fs_type == "cgroup2").map(|mount| mount.mount_point)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tmp_try() {
-        let mut hook = match Hook::attach() { Ok(h) => h, Err(e) => panic!("{e:?}") };
-        let l = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let a = l.local_addr().unwrap();
-        let out = std::process::Command::new("sh").arg("-c").arg(format!("curl -s -m 1 http://{a}/ & curl -s -m 1 http://127.0.0.1:1/")).spawn().unwrap();
-        let (mut s, _) = l.accept().unwrap();
-        use std::io::{Read as _, Write as _};
-        let mut buf = [0; 1000];
-        s.read(&mut buf).unwrap();
-        s.write_all(b"HTTP/1.0 200 OK\r\n\r\n").unwrap();
-        drop(s);
-        out.wait_with_output().unwrap();
-        let u = std::net::UdpSocket::bind("[::]:0").unwrap();
-        let p = u.local_addr().unwrap().port();
-        let c = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        c.connect(("127.0.0.1", p)).unwrap();
-        c.send(b"x").unwrap();
-        c.send(b"x").unwrap();
-        u.recv_from(&mut buf).unwrap();
-        let (_, f) = u.recv_from(&mut buf).unwrap();
-        u.send_to(b"x", f).unwrap();
-        drop((u, c));
-        hook.drain(|e| println!("{e:?} {:?}", e.process.as_ref().map(|p| String::from_utf8_lossy(&p.name).into_owned())));
-        println!("lost {}", hook.lost());
-        std::process::Command::new("bpftool").arg("prog").status().unwrap();
-    }
 }

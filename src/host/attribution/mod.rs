@@ -1,4 +1,128 @@
-//! Who is behind each end of a conversation.
+//! Who is behind each end of a conversation: which process, in which container.
+//!
+//! Where BPF can be had, the kernel tells of every socket as it is made, accepted, used and closed, in every network
+//! namespace ([`hook`]); a list of all sockets ([`survey`]) tells of those that were there before, and is read again and
+//! again where there is no BPF. What was told is kept with the times for which it was true ([`index`]), and an answer is
+//! given only where these leave one ([`lookup`]).
 
 mod event;
+mod home;
 mod hook;
+mod index;
+mod known;
+mod lookup;
+mod places;
+mod survey;
+mod watcher;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use super::{HostError, NamespaceId};
+use crate::flow::{Attributor, Owners};
+use crate::record::Time;
+
+use home::HostNamespaces;
+use hook::Hook;
+use index::Span;
+use lookup::End;
+use watcher::Watcher;
+
+/// How to learn of sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Method {
+    /// From hooks in the kernel, and without the privilege or the kernel for that as [`Lists`](Self::Lists).
+    #[default]
+    Best,
+    /// From lists of sockets, read several times a second. A connection that begins and ends between two of them is missed.
+    Lists,
+}
+
+/// Knows who has which socket, from when it is started until it is dropped. A thread of its own looks after it.
+///
+/// Nothing of it outlives the process, however that ends.
+#[derive(Debug)]
+pub struct Attribution {
+    watcher: Arc<Watcher>,
+    thread: Option<JoinHandle<()>>,
+    how: String,
+}
+
+impl Attribution {
+    /// Begins to watch all network namespaces. `captured` are those that packets are captured in: they decide where several
+    /// namespaces have the same address.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::System`] where `/proc` is not there, or no thread can be had. A missing privilege is no error: see
+    /// [`how`](Self::how).
+    pub fn start(captured: &[NamespaceId], method: Method) -> Result<Self, HostError> {
+        let failed = |cause| HostError::System { doing: "look at processes and their sockets".into(), cause };
+        let host = HostNamespaces::read().map_err(failed)?;
+        let hook = match method {
+            Method::Best => Hook::attach().map_err(|error| error.to_string()),
+            Method::Lists => Err("not asked for".to_owned()),
+        };
+        let how = match &hook {
+            Ok(_) => "kernel hooks (BPF), and a list of the sockets that were open before".to_owned(),
+            Err(why) => {
+                format!("lists of sockets, which miss short connections; there are no kernel hooks (BPF): {why}")
+            }
+        };
+        let captured = captured.iter().map(|namespace| namespace.inode).collect();
+        let watcher = Arc::new(Watcher::new(hook.ok(), host, captured).map_err(failed)?);
+        let watched = Arc::clone(&watcher);
+        let thread = std::thread::Builder::new().name("attribution".into()).spawn(move || watched.run());
+        Ok(Self { watcher, thread: Some(thread.map_err(failed)?), how })
+    }
+
+    /// How sockets are learned of, and why not in a better way.
+    #[must_use]
+    pub fn how(&self) -> &str {
+        &self.how
+    }
+
+    /// What was lost so far, in words. Whoever may be concerned is unknown.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let (lost, forgotten) = self.watcher.losses();
+        let mut notes = Vec::new();
+        if lost > 0 {
+            notes.push(format!("{lost} sockets came or went unseen: the kernel told more than there was room for"));
+        }
+        if forgotten > 0 {
+            notes.push(format!("{forgotten} sockets were forgotten: there were more than are remembered"));
+        }
+        notes
+    }
+}
+
+impl Attributor for Attribution {
+    fn owners(&mut self, protocol: u8, client: SocketAddr, server: SocketAddr, start: Time, end: Time) -> Owners {
+        // Sockets have neither scopes nor labels, and IPv4 addresses that are written as IPv4.
+        let plain = |end: SocketAddr| SocketAddr::new(end.ip().to_canonical(), end.port());
+        let (client, server, span) = (plain(client), plain(server), Span { start, end });
+        let client_end = End { protocol, local: client, remote: server, is_client: true, span };
+        let server_end = End { protocol, local: server, remote: client, is_client: false, span };
+        if let Some(thread) = &self.thread {
+            let thread = thread.thread();
+            return Owners {
+                client: self.watcher.owner(&client_end, thread),
+                server: self.watcher.owner(&server_end, thread),
+            };
+        }
+        Owners::default()
+    }
+}
+
+impl Drop for Attribution {
+    fn drop(&mut self) {
+        self.watcher.stop();
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // If it panicked, it said so.
+            let _ = thread.join();
+        }
+    }
+}
