@@ -3,7 +3,7 @@
 //! Everything is read from the kernel and from container engines when it is asked for, and nothing is changed.
 
 mod attribution;
-mod container;
+pub mod container;
 mod error;
 mod link;
 mod namespace;
@@ -12,7 +12,7 @@ mod owner;
 mod socket;
 
 pub use attribution::{Attribution, Method};
-pub use container::{Container, Containers, KnownBy, Query, Runtime};
+pub use container::{Container, Containers, KnownBy, Query, Runtime, Sockets, Veth, Veths};
 pub use error::HostError;
 pub use link::{Counters, Link, Peer, links};
 pub use namespace::{Namespace, NamespaceId};

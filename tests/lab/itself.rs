@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::program::run;
-use crate::support::{Docker, Image, Netns, Rates, Running, connect, needs, slow_web_server, succeed, until};
+use crate::support::{Engine, Image, Netns, Rates, Running, connect, needs, slow_web_server, succeed, until};
 
 #[test]
 fn namespaces_that_are_connected_reach_each_other_and_nobody_else() {
@@ -39,9 +39,9 @@ fn a_process_that_is_killed_leaves_nothing_behind() {
     const BE_KILLED: &str = "NSLAB_BE_KILLED";
     needs!("dockerd", "docker", "iptables", "busybox");
     if std::env::var_os(BE_KILLED).is_some() {
-        let docker = Docker::start();
-        let _container = docker.run(Image::Busybox, "asleep", &[], &["sleep", "1000"]);
-        eprintln!("{}", docker.host.name());
+        let engine = Engine::docker();
+        let _container = engine.run(Image::Busybox, "asleep", &[], &["sleep", "1000"]);
+        eprintln!("{}", engine.host.name());
         loop {
             std::thread::park();
         }
@@ -61,25 +61,33 @@ fn a_process_that_is_killed_leaves_nothing_behind() {
 #[test]
 fn containers_talk_and_leave_nothing_behind() {
     needs!("dockerd", "docker", "iptables", "busybox");
-    let docker = Docker::start();
-    let network = docker.network("shop");
-    let server = slow_web_server(&docker, "web", &["--network", "shop"], 3000);
-    let url = format!("http://{}:3000/", server.address("shop"));
+    containers_talk(Engine::docker());
+}
+
+#[test]
+fn containers_of_podman_talk_and_leave_nothing_behind() {
+    needs!("podman", "docker", "iptables", "busybox");
+    containers_talk(Engine::podman());
+}
+
+fn containers_talk(engine: Engine) {
+    let network = engine.network("shop");
+    let options = ["--network", "shop"];
+    let server = slow_web_server(&engine, "web", &options, 3000);
+    let address = format!("{}:3000", server.address("shop"));
     let rates = Rates::new();
     rates.set("visitor", 100);
-    let address = format!("{}:3000", server.address("shop"));
-    let visitor = rates.sender(&docker, Image::Scratch, "visitor", &["--network", "shop"], &address);
-    let client = docker.run(Image::Busybox, "client", &["--network", "shop"], &["sleep", "1000"]);
-    assert_eq!(client.exec(&["wget", "-qO-", &url]), "ok");
-    assert!(docker.host.ip("-brief link").contains(&network.bridge()));
+    let visitor = rates.sender(&engine, Image::Scratch, "visitor", &options, &address);
+    let client = engine.run(Image::Busybox, "client", &options, &["sleep", "1000"]);
+    assert_eq!(client.exec(&["wget", "-qO-", &format!("http://{address}/")]), "ok");
     // Each request was a connection of its own.
     until("requests", || (time_wait(server.pid()) > 20).then_some(()));
 
-    let socket = docker.socket();
-    let (name, pid, cgroup) = (docker.host.name().to_owned(), visitor.pid(), cgroup(&visitor.id()));
+    let socket = engine.socket();
+    let (name, pid, cgroup) = (engine.host.name().to_owned(), visitor.pid(), cgroup(&visitor.id()));
     assert!(is_there(&name) && runs(pid) && socket.exists() && cgroup.is_some());
     drop((network, server, visitor, client));
-    drop(docker);
+    drop(engine);
     assert!(!is_there(&name) && !runs(pid) && !socket.exists() && !cgroup.unwrap().exists());
 }
 

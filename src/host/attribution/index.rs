@@ -32,8 +32,8 @@ pub(super) struct Endpoints {
 /// What is known of a socket.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// What the kernel calls it; none if it was found in a list that does not say.
-    cookie: Option<u64>,
+    /// What the kernel calls it; never used again.
+    cookie: u64,
     /// The inode number of its network namespace.
     pub namespace: u64,
     /// None if nobody was seen with it.
@@ -44,13 +44,6 @@ pub(super) struct Entry {
     closed: Option<Time>,
 }
 
-impl Entry {
-    /// A socket that is open at a time, in a list of sockets.
-    pub(super) fn listed(namespace: u64, process: Option<Arc<Process>>, found: Found, opened: Option<Time>) -> Self {
-        Self { cookie: None, namespace, process, found, opened, closed: None }
-    }
-}
-
 /// What happened to a socket.
 #[derive(Debug)]
 pub(super) struct Change {
@@ -59,6 +52,19 @@ pub(super) struct Change {
     pub namespace: u64,
     pub endpoints: Endpoints,
     pub what: What,
+}
+
+/// A socket in a list of those that are open.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub cookie: u64,
+    pub namespace: u64,
+    pub endpoints: Endpoints,
+    /// None if its process may not be looked at.
+    pub process: Option<Arc<Process>>,
+    pub found: Found,
+    /// Since when it may be open; none if that was before anybody looked.
+    pub since: Option<Time>,
 }
 
 /// What can happen to a socket.
@@ -134,102 +140,74 @@ impl Index {
     }
 
     /// Takes a socket from a list, unless it is known already.
-    pub(super) fn list(&mut self, endpoints: Endpoints, listed: Entry) {
-        let mut known = self.open(&endpoints, listed.namespace);
-        if !known.any(|entry| entry.process.is_some() || listed.process.is_none()) {
-            self.end(&endpoints, listed.opened, |entry| entry.namespace == listed.namespace);
-            self.insert(endpoints, listed);
+    pub(super) fn list(&mut self, listed: Listed) {
+        let Listed { cookie, namespace, endpoints, process, found, since } = listed;
+        match self.open_mut(cookie) {
+            Some(entry) if entry.process.is_none() => entry.process = process,
+            Some(_) => {}
+            None => self.insert(endpoints, Entry { cookie, namespace, process, found, opened: since, closed: None }),
         }
     }
 
-    /// The sockets that were listed and are open as far as is known, with their namespaces, and whether their processes are
-    /// known.
-    pub(super) fn listed(&self) -> HashMap<(Endpoints, u64), bool> {
-        let all = self.sockets.iter().flat_map(|(endpoints, entries)| entries.iter().map(|entry| (*endpoints, entry)));
-        all.filter(|(_, entry)| entry.cookie.is_none() && entry.closed.is_none())
-            .map(|(endpoints, entry)| ((endpoints, entry.namespace), entry.process.is_some()))
-            .collect()
-    }
-
-    /// A socket that was listed is listed no longer.
-    pub(super) fn unlist(&mut self, endpoints: &Endpoints, namespace: u64, time: Time) {
-        self.end(endpoints, Some(time), |entry| entry.cookie.is_none() && entry.namespace == namespace);
+    /// The sockets that are open as far as is known, and whether their processes are known.
+    pub(super) fn open(&self) -> HashMap<u64, bool> {
+        let is_known = |endpoints, cookie| {
+            let mut entries = self.sockets.get(endpoints).into_iter().flatten();
+            entries.any(|entry| entry.cookie == cookie && entry.process.is_some())
+        };
+        self.by_cookie.iter().map(|(cookie, endpoints)| (*cookie, is_known(endpoints, *cookie))).collect()
     }
 
     /// Takes what happened to a socket.
     pub(super) fn apply(&mut self, change: Change) {
         let Change { time, cookie, namespace, endpoints, what } = change;
-        match what {
-            What::Begins(process, found) => {
-                self.leave_other(cookie, &endpoints, time);
-                if let Some(entry) = self.find(&endpoints, namespace, cookie) {
-                    entry.cookie = Some(cookie);
-                    if process.is_some() {
-                        (entry.process, entry.found) = (process, found);
-                    }
-                } else {
-                    // Two open sockets with the same peer cannot be: the end of the first was not told.
-                    let is_gone = |entry: &Entry| entry.namespace == namespace && endpoints.remote.is_some();
-                    self.end(&endpoints, Some(time), is_gone);
-                    let opened = Some(time);
-                    let entry = Entry { cookie: Some(cookie), namespace, process, found, opened, closed: None };
-                    self.insert(endpoints, entry);
-                }
-                self.by_cookie.insert(cookie, endpoints);
+        // One that is connected anew, or after it was bound, has its former endpoints no longer.
+        let is_over = matches!(what, What::Ends) || self.by_cookie.get(&cookie).is_some_and(|it| *it != endpoints);
+        if is_over {
+            self.end(cookie, time);
+        }
+        let known = self.open_mut(cookie);
+        match (what, known) {
+            (What::Ends, _) => {}
+            (What::Begins(None, _), Some(_)) => {}
+            (What::Begins(process, found), Some(entry)) => (entry.process, entry.found) = (process, found),
+            (What::IsUsedBy(process), Some(entry)) => (entry.process, entry.found) = (Some(process), Found::Hook),
+            (What::Begins(process, found), None) => {
+                self.end_former(&endpoints, namespace, time);
+                self.insert(endpoints, Entry { cookie, namespace, process, found, opened: Some(time), closed: None });
             }
-            What::IsUsedBy(process) => {
-                self.leave_other(cookie, &endpoints, time);
-                if let Some(entry) = self.find(&endpoints, namespace, cookie) {
-                    (entry.cookie, entry.process, entry.found) = (Some(cookie), Some(process), Found::Hook);
-                } else {
-                    // A connection that nobody saw begin is older than the hook. Others begin with their first packet.
-                    let opened = endpoints.remote.is_none().then_some(time);
-                    let (process, found) = (Some(process), Found::Hook);
-                    let entry = Entry { cookie: Some(cookie), namespace, process, found, opened, closed: None };
-                    self.insert(endpoints, entry);
-                }
-                self.by_cookie.insert(cookie, endpoints);
-            }
-            What::Ends => {
-                if let Some(endpoints) = self.by_cookie.remove(&cookie) {
-                    self.end(&endpoints, Some(time), |entry| entry.cookie == Some(cookie));
-                } else {
-                    self.unlist(&endpoints, namespace, time);
-                }
+            (What::IsUsedBy(process), None) => {
+                // A connection that nobody saw begin is older than the hook. Others begin with their first packet.
+                let opened = (endpoints.remote.is_none() || is_over).then_some(time);
+                let (process, found) = (Some(process), Found::Hook);
+                self.insert(endpoints, Entry { cookie, namespace, process, found, opened, closed: None });
             }
         }
         self.expire(time);
     }
 
-    /// A socket that is connected anew, or after it was bound, has its former endpoints no longer.
-    fn leave_other(&mut self, cookie: u64, endpoints: &Endpoints, time: Time) {
-        if let Some(former) = self.by_cookie.get(&cookie).filter(|former| *former != endpoints).copied() {
-            self.end(&former, Some(time), |entry| entry.cookie == Some(cookie));
+    /// Two open sockets of one namespace with the same peer cannot be: the end of the first was not told.
+    fn end_former(&mut self, endpoints: &Endpoints, namespace: u64, time: Time) {
+        let entries = self.sockets.get(endpoints).filter(|_| endpoints.remote.is_some()).into_iter().flatten();
+        let is_former = |entry: &&Entry| entry.namespace == namespace && entry.closed.is_none();
+        let former: Vec<u64> = entries.filter(is_former).map(|entry| entry.cookie).collect();
+        for cookie in former {
+            self.end(cookie, time);
         }
     }
 
-    /// The open socket with this cookie, or one from a list that it may be.
-    fn find(&mut self, endpoints: &Endpoints, namespace: u64, cookie: u64) -> Option<&mut Entry> {
-        let entries = self.sockets.get_mut(endpoints)?;
-        let is = |entry: &Entry, known| entry.cookie == known && entry.namespace == namespace && entry.closed.is_none();
-        let at = entries.iter().position(|entry| is(entry, Some(cookie)));
-        let at = at.or_else(|| entries.iter().position(|entry| is(entry, None)))?;
-        entries.get_mut(at)
+    fn open_mut(&mut self, cookie: u64) -> Option<&mut Entry> {
+        let entries = self.sockets.get_mut(self.by_cookie.get(&cookie)?)?;
+        entries.iter_mut().find(|entry| entry.cookie == cookie && entry.closed.is_none())
     }
 
-    fn open(&self, endpoints: &Endpoints, namespace: u64) -> impl Iterator<Item = &Entry> {
-        let entries = self.sockets.get(endpoints).into_iter().flatten();
-        entries.filter(move |entry| entry.namespace == namespace && entry.closed.is_none())
-    }
-
-    fn end(&mut self, endpoints: &Endpoints, time: Option<Time>, ends: impl Fn(&Entry) -> bool) {
-        for entry in self.sockets.get_mut(endpoints).into_iter().flatten() {
-            if entry.closed.is_none() && ends(entry) {
-                // Without a time it was over before anybody looked.
-                let time = time.unwrap_or(Time::MIN);
-                entry.closed = Some(time);
-                self.closed.push_back((time, *endpoints));
-            }
+    /// A socket is gone.
+    pub(super) fn end(&mut self, cookie: u64, time: Time) {
+        if let Some(entry) = self.open_mut(cookie) {
+            entry.closed = Some(time);
+        }
+        if let Some(endpoints) = self.by_cookie.remove(&cookie) {
+            self.closed.push_back((time, endpoints));
         }
     }
 
@@ -237,6 +215,7 @@ impl Index {
         if self.entries >= self.most {
             self.forget_oldest();
         }
+        self.by_cookie.insert(entry.cookie, endpoints);
         self.sockets.entry(endpoints).or_default().push(entry);
         self.arrived.push_back(endpoints);
         self.entries += 1;
@@ -273,8 +252,8 @@ impl Index {
         let before = entries.len();
         entries.retain(|entry| {
             let goes = is(entry);
-            if let Some(cookie) = entry.cookie.filter(|_| goes && entry.closed.is_none()) {
-                self.by_cookie.remove(&cookie);
+            if goes && entry.closed.is_none() {
+                self.by_cookie.remove(&entry.cookie);
             }
             !goes
         });

@@ -7,10 +7,10 @@ use crate::record::Time;
 
 use super::event::{Doer, Event, Kind};
 use super::home::{Home, Homes, HostNamespaces, Key};
-use super::index::{Change, Endpoints, Entry, Index, Process, What};
+use super::index::{Change, Endpoints, Index, Listed, Process, What};
 use super::lookup::Knowledge;
 use super::places::Places;
-use super::survey::{Holder, Survey};
+use super::survey::{Holder, Survey, Surveyed};
 use crate::flow::Found;
 
 /// How many sockets are remembered, open and closed: some 30 MB.
@@ -114,40 +114,31 @@ impl Known {
         Arc::new(Process { pid: doer.pid, name: String::from_utf8_lossy(name).into(), home })
     }
 
-    /// The sockets that were listed and are open as far as is known, with their namespaces, and whether their processes are
-    /// known.
-    pub(super) fn listed(&self) -> HashMap<(Endpoints, u64), bool> {
-        self.index.listed()
+    /// The sockets that are open as far as is known, and whether their processes are known.
+    pub(super) fn open(&self) -> HashMap<u64, bool> {
+        self.index.open()
     }
 
     /// Takes a list that was begun at a time, unless a newer one was taken. Whether there was something new.
-    pub(super) fn take_survey(&mut self, survey: &Survey, begun: Time) -> bool {
+    pub(super) fn take_survey(&mut self, survey: Survey, begun: Time) -> bool {
         if self.listed.is_some_and(|listed| listed >= begun) {
             return false;
         }
-        let mut before = self.index.listed();
+        let mut before = self.index.open();
         let mut is_new = false;
         let mut processes: HashMap<u32, Arc<Process>> = HashMap::new();
-        for socket in &survey.sockets {
-            if before.remove(&(socket.endpoints, socket.namespace)) == Some(true) {
-                continue;
-            }
-            is_new = true;
-            let process = socket.holder.as_ref().map(|holder| {
-                let process = processes.entry(holder.pid).or_insert_with(|| self.holder(socket.namespace, holder));
-                Arc::clone(process)
+        for Surveyed { cookie, namespace, endpoints, found, holder } in survey.sockets {
+            is_new |= before.remove(&cookie).is_none();
+            let process = holder.map(|holder| {
+                Arc::clone(processes.entry(holder.pid).or_insert_with(|| self.holder(namespace, &holder)))
             });
             // It may be as old as the last list.
-            let entry = Entry::listed(socket.namespace, process, socket.found, self.listed);
-            self.index.list(socket.endpoints, entry);
+            self.index.list(Listed { cookie, namespace, endpoints, process, found, since: self.listed });
         }
-        // With a hook, the kernel tells what ends.
-        if self.complete_since.is_none() {
-            for (endpoints, namespace) in before.keys() {
-                self.index.unlist(endpoints, *namespace, begun);
-            }
-            self.index.expire(begun);
+        for cookie in before.keys() {
+            self.index.end(*cookie, begun);
         }
+        self.index.expire(begun);
         self.listed = Some(begun);
         is_new || !before.is_empty()
     }

@@ -42,7 +42,6 @@ pub enum Method {
 /// Knows who has which socket, from when it is started until it is dropped. A thread of its own looks after it.
 ///
 /// Nothing of it outlives the process, however that ends.
-#[derive(Debug)]
 pub struct Attribution {
     watcher: Arc<Watcher>,
     thread: Option<JoinHandle<()>>,

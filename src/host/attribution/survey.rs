@@ -22,6 +22,8 @@ pub(super) struct Survey {
 /// A socket.
 #[derive(Debug)]
 pub(super) struct Surveyed {
+    /// What the kernel calls it; never used again.
+    pub cookie: u64,
     pub endpoints: Endpoints,
     /// The inode number of its network namespace.
     pub namespace: u64,
@@ -45,7 +47,7 @@ pub(super) struct Holder {
 /// # Errors
 ///
 /// When `/proc` is not there.
-pub(super) fn survey(namespaces: &[Namespace], is_known: impl Fn(Endpoints, u64) -> bool) -> io::Result<Survey> {
+pub(super) fn survey(namespaces: &[Namespace], is_known: impl Fn(u64) -> bool) -> io::Result<Survey> {
     let begun = Instant::now();
     let table = SocketTable::read(namespaces, Which::All);
     let mut owners = None;
@@ -59,7 +61,7 @@ pub(super) fn survey(namespaces: &[Namespace], is_known: impl Fn(Endpoints, u64)
         let waits = matches!(socket.state, SocketState::Listening | SocketState::Unconnected);
         let found = if waits { Found::Listener } else { Found::Socket };
         let namespace = socket.namespace.inode;
-        let holder = if is_known(endpoints, namespace) {
+        let holder = if is_known(socket.cookie) {
             None
         } else {
             let owners = match &owners {
@@ -68,7 +70,7 @@ pub(super) fn survey(namespaces: &[Namespace], is_known: impl Fn(Endpoints, u64)
             };
             owners.of(socket.inode).find_map(Holder::of)
         };
-        sockets.push(Surveyed { endpoints, namespace, found, holder });
+        sockets.push(Surveyed { cookie: socket.cookie, endpoints, namespace, found, holder });
     }
     Ok(Survey { took: begun.elapsed(), sockets })
 }

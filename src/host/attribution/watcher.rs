@@ -40,7 +40,6 @@ const LISTING_IDLE: u32 = 200;
 const SHORTEST: Duration = Duration::from_millis(100);
 
 /// What the thread and those who ask share.
-#[derive(Debug)]
 pub(super) struct Watcher {
     state: Mutex<State>,
     /// Something was looked up.
@@ -48,7 +47,6 @@ pub(super) struct Watcher {
     stopped: AtomicBool,
 }
 
-#[derive(Debug)]
 struct State {
     hook: Option<Hook>,
     known: Known,
@@ -145,16 +143,17 @@ impl Watcher {
 
     /// Lists sockets.
     fn list(&self) -> io::Result<()> {
-        let listed = self.state().known.listed();
+        let open = self.state().known.open();
         let begun = now();
         let namespaces = Namespace::all().map_err(io::Error::other)?;
-        let survey = survey(&namespaces, |endpoints, namespace| listed.get(&(endpoints, namespace)) == Some(&true))?;
+        let survey = survey(&namespaces, |cookie| open.get(&cookie) == Some(&true))?;
         let mut state = self.state();
-        let is_new = state.known.take_survey(&survey, begun);
+        let took = survey.took;
+        let is_new = state.known.take_survey(survey, begun);
         let at = Instant::now();
-        let pause = survey.took * if is_new { LISTING } else { LISTING_IDLE };
+        let pause = took * if is_new { LISTING } else { LISTING_IDLE };
         state.next_listing = at + pause.clamp(SHORTEST, Duration::from_secs(2));
-        state.next_asked_listing = at + survey.took * LISTING;
+        state.next_asked_listing = at + took * LISTING;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What scripts can call: one thin file for each noun.
 
 mod capture;
+mod containers;
 mod flows;
 mod helpers;
 mod http_requests;
@@ -14,19 +15,33 @@ use rhai::Engine;
 use super::context::Context;
 use super::docs::Entry;
 use super::source::Noun;
+use crate::host::{Container, Veth};
 use crate::protocol::http1::Credential;
 use crate::record::Kind;
 
 /// What the primitives are called and how.
-pub(crate) const ENTRIES: &[&[Entry]] =
-    &[capture::ENTRIES, flows::ENTRIES, http_requests::ENTRIES, rows::ENTRIES, verdict::ENTRIES, helpers::ENTRIES];
+pub(crate) const ENTRIES: &[&[Entry]] = &[
+    capture::ENTRIES,
+    flows::ENTRIES,
+    http_requests::ENTRIES,
+    containers::ENTRIES,
+    rows::ENTRIES,
+    verdict::ENTRIES,
+    helpers::ENTRIES,
+];
 
 /// What a capture can give.
 pub(crate) const NOUNS: &[&Noun] = &[&capture::PACKETS, &flows::FLOWS, &http_requests::HTTP_REQUESTS];
 
 /// Every kind of record that has fields of its own.
-pub const KINDS: &[&Kind] =
-    &[capture::PACKETS.kind, flows::FLOWS.kind, http_requests::HTTP_REQUESTS.kind, Credential::KIND];
+pub const KINDS: &[&Kind] = &[
+    capture::PACKETS.kind,
+    flows::FLOWS.kind,
+    http_requests::HTTP_REQUESTS.kind,
+    Credential::KIND,
+    Container::KIND,
+    Veth::KIND,
+];
 
 /// Registers all primitives.
 pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
@@ -34,6 +49,7 @@ pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
     for noun in NOUNS {
         capture::register_noun(engine, context, noun);
     }
+    containers::register(engine, context);
     rows::register(engine, context);
     verdict::register(engine, context);
     helpers::register(engine, context);

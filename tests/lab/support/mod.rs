@@ -1,14 +1,14 @@
 //! What lab tests build their hosts and networks from.
 
-mod docker;
+mod container;
 mod engine;
 mod leash;
 mod netns;
 mod running;
 mod traffic;
 
-pub(crate) use docker::{Container, Image, Network};
-pub(crate) use engine::Docker;
+pub(crate) use container::{Container, Image};
+pub(crate) use engine::Engine;
 pub(crate) use netns::{Netns, connect};
 pub(crate) use running::{Running, until};
 pub(crate) use traffic::{Rates, slow_web_server};
@@ -59,9 +59,10 @@ fn path_of(program: &str) -> Option<PathBuf> {
     folders.map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// A program of the lab itself: found also where a user's `PATH` does not look.
-pub(crate) fn tool(program: &str) -> Command {
-    Command::new(path_of(program).unwrap_or_else(|| panic!("{program} is not installed")))
+/// Where a program is, found also where a user's `PATH` does not look.
+pub(crate) fn tool(program: &str) -> String {
+    let path = path_of(program).unwrap_or_else(|| panic!("{program} is not installed"));
+    path.into_os_string().into_string().unwrap()
 }
 
 /// Runs something that has to succeed, and gives what it prints.

@@ -27,9 +27,9 @@ impl Netns {
     pub(super) fn housing(begin: &str, end: &str, variables: &[(&str, &str)]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("nslab-{}-{}", id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        succeed(tool("ip").args(["netns", "add", &name]));
-        let ip = tool("ip").get_program().to_string_lossy().into_owned();
-        succeed(tool("ip").args(["-n", &name, "link", "set", "lo", "up"]));
+        succeed(Command::new(tool("ip")).args(["netns", "add", &name]));
+        let ip = tool("ip");
+        succeed(Command::new(tool("ip")).args(["-n", &name, "link", "set", "lo", "up"]));
         let end = format!("{end}\n{END}");
         let variables = [variables, &[("IP", &ip), ("NAME", &name)]].concat();
         Self { _leash: Leash::new(begin, &end, &variables), name }
@@ -48,7 +48,7 @@ impl Netns {
     /// Runs `ip` inside with arguments without spaces in them, and gives what it prints.
     #[track_caller]
     pub(crate) fn ip(&self, arguments: &str) -> String {
-        succeed(tool("ip").args(["-n", &self.name]).args(arguments.split_whitespace()))
+        succeed(Command::new(tool("ip")).args(["-n", &self.name]).args(arguments.split_whitespace()))
     }
 
     /// Applies rules of nft(8).
@@ -59,7 +59,7 @@ impl Netns {
 
     /// A program to be run inside.
     pub(crate) fn command(&self, program: &str) -> Command {
-        self.inside(tool("nsenter"), tool(program).get_program().to_str().unwrap())
+        self.inside(Command::new(tool("nsenter")), &tool(program))
     }
 
     /// Runs netscript inside, in that folder, and without any of the environment.
@@ -69,7 +69,7 @@ impl Netns {
 
     /// netscript, to be run inside.
     pub(crate) fn netscript_command(&self, folder: &Folder) -> Command {
-        self.inside(folder.command(tool("nsenter").get_program()), NETSCRIPT)
+        self.inside(folder.command(tool("nsenter")), NETSCRIPT)
     }
 
     // Not `ip netns exec`, which hides /sys/fs/cgroup.

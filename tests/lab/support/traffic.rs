@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use tempfile::TempDir;
 
-use super::docker::{Container, Image};
-use super::engine::Docker;
+use super::container::{Container, Image};
+use super::engine::Engine;
 use super::running::{listeners, until};
 use super::succeed;
 
@@ -28,8 +28,8 @@ pub(super) fn program() -> &'static Path {
 }
 
 /// A web server in a container that takes its time, and listens when this returns.
-pub(crate) fn slow_web_server<'a>(docker: &'a Docker, name: &str, options: &[&str], port: u16) -> Container<'a> {
-    let server = docker.run(Image::Busybox, name, options, &["/traffic", "serve", &port.to_string(), "20"]);
+pub(crate) fn slow_web_server<'a>(engine: &'a Engine, name: &str, options: &[&str], port: u16) -> Container<'a> {
+    let server = engine.run(Image::Busybox, name, options, &["/traffic", "serve", &port.to_string(), "20"]);
     let pid = server.pid();
     until(&format!("{name} to listen"), || listeners(pid).contains(&port).then_some(()));
     server
@@ -51,7 +51,7 @@ impl Rates {
     /// A container that sends requests to a server, `address:port`, as often as is set.
     pub(crate) fn sender<'a>(
         &self,
-        docker: &'a Docker,
+        engine: &'a Engine,
         image: Image,
         name: &str,
         options: &[&str],
@@ -59,6 +59,6 @@ impl Rates {
     ) -> Container<'a> {
         let rates = format!("{}:/rates:ro", self.0.path().display());
         let options = [&["--volume", &rates], options].concat();
-        docker.run(image, name, &options, &["/traffic", "send", server, &format!("/rates/{name}")])
+        engine.run(image, name, &options, &["/traffic", "send", server, &format!("/rates/{name}")])
     }
 }

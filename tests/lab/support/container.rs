@@ -1,10 +1,11 @@
 //! Containers, the images that they are made from, and their networks.
 
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::engine::Docker;
+use super::engine::Engine;
 use super::{succeed, tool, traffic};
 
 /// What a container is made from.
@@ -31,9 +32,8 @@ impl Image {
         if let Self::Busybox = self {
             let commands = root.path().join("bin");
             std::fs::create_dir_all(&commands).unwrap();
-            let busybox = tool("busybox");
-            std::fs::copy(busybox.get_program(), commands.join("busybox")).unwrap();
-            for name in succeed(tool("busybox").arg("--list")).lines().filter(|name| *name != "busybox") {
+            std::fs::copy(tool("busybox"), commands.join("busybox")).unwrap();
+            for name in succeed(Command::new(tool("busybox")).arg("--list")).lines().filter(|name| *name != "busybox") {
                 symlink("busybox", commands.join(name)).unwrap();
             }
         }
@@ -43,42 +43,42 @@ impl Image {
 
 /// A network of containers, with a bridge.
 pub(crate) struct Network<'a> {
-    docker: &'a Docker,
+    engine: &'a Engine,
     /// What `docker` calls it.
     pub(crate) name: String,
 }
 
 impl<'a> Network<'a> {
-    pub(super) fn create(docker: &'a Docker, name: &str) -> Self {
-        docker.docker(&["network", "create", name]);
-        Self { docker, name: name.to_owned() }
+    pub(super) fn create(engine: &'a Engine, name: &str) -> Self {
+        engine.client(&["network", "create", name]);
+        Self { engine, name: name.to_owned() }
     }
 
     /// The interface of the host that joins the containers.
     pub(crate) fn bridge(&self) -> String {
-        let id = self.docker.docker(&["network", "inspect", "--format", "{{.Id}}", &self.name]);
+        let id = self.engine.client(&["network", "inspect", "--format", "{{.Id}}", &self.name]);
         format!("br-{}", &id[..12])
     }
 }
 
 /// A container, removed when it goes out of scope.
 pub(crate) struct Container<'a> {
-    docker: &'a Docker,
+    engine: &'a Engine,
     /// What `docker` calls it.
     pub(crate) name: String,
 }
 
 impl<'a> Container<'a> {
     #[track_caller]
-    pub(super) fn run(docker: &'a Docker, image: Image, name: &str, options: &[&str], command: &[&str]) -> Self {
-        let image = docker.import(image);
-        docker.docker(&[&["run", "--detach", "--name", name], options, &[image], command].concat());
-        Self { docker, name: name.to_owned() }
+    pub(super) fn run(engine: &'a Engine, image: Image, name: &str, options: &[&str], command: &[&str]) -> Self {
+        let image = engine.import(image);
+        engine.client(&[&["run", "--detach", "--name", name], options, &[image], command].concat());
+        Self { engine, name: name.to_owned() }
     }
 
     /// What the engine knows of it, by a Go template: `{{.State.Pid}}`.
     pub(crate) fn inspect(&self, template: &str) -> String {
-        self.docker.docker(&["inspect", "--format", template, &self.name])
+        self.engine.client(&["inspect", "--format", template, &self.name])
     }
 
     /// Its first process, as the host numbers it.
@@ -99,7 +99,7 @@ impl<'a> Container<'a> {
     /// Runs a command inside to its end, and gives what it prints.
     #[track_caller]
     pub(crate) fn exec(&self, command: &[&str]) -> String {
-        self.docker.docker(&[&["exec", &self.name], command].concat())
+        self.engine.client(&[&["exec", &self.name], command].concat())
     }
 }
 
@@ -107,7 +107,7 @@ impl Drop for Container<'_> {
     fn drop(&mut self) {
         // It may be gone, and a test that fails has said why.
         if !std::thread::panicking() {
-            self.docker.docker(&["rm", "--force", &self.name]);
+            self.engine.client(&["rm", "--force", &self.name]);
         }
     }
 }
