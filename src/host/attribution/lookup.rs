@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::flow::{Found, Owner, Ownership};
 use crate::record::Time;
 
-use super::home::{Home, Residence};
+use super::home::Residence;
 use super::index::{Endpoints, Entry, Index, Match, Span};
 use super::places::Places;
 
@@ -42,8 +42,8 @@ pub(super) struct Knowledge<'a> {
 pub(super) enum Finding {
     /// The answer.
     Is(Ownership),
-    /// Who it is, but not yet where that runs.
-    LivesAt(Arc<Home>),
+    /// A process that is known, and nobody has looked yet where it runs.
+    NotLookedUp,
 }
 
 const TCP: u8 = 6;
@@ -69,7 +69,9 @@ impl Knowledge<'_> {
         match self.at(&endpoints, end.span) {
             // A connection that was accepted, and not used yet by anybody.
             Match::One(entry) if entry.process.is_none() => match self.without_peer(end) {
-                Match::One(waiting) if waiting.namespace == entry.namespace => return of_entry(waiting, Found::Listener),
+                Match::One(waiting) if waiting.namespace == entry.namespace => {
+                    return of_entry(waiting, Found::Listener);
+                }
                 _ => return unknown(INVISIBLE),
             },
             Match::One(entry) => return of_entry(entry, entry.found),
@@ -151,8 +153,7 @@ impl Knowledge<'_> {
         self.index.from(end.protocol, end.local, end.span, |namespace, peer| {
             // On the host itself such a port may also be one that the kernel lent to a connection of a container on its
             // way out. Then it leads away from here.
-            owners.contains(&namespace)
-                && (namespace != self.host || is_on_host(peer) && is_on_host(end.remote.ip()))
+            owners.contains(&namespace) && (namespace != self.host || is_on_host(peer) && is_on_host(end.remote.ip()))
         })
     }
 
@@ -189,7 +190,7 @@ fn unknown(reason: impl Into<Cow<'static, str>>) -> Finding {
 fn of_entry(entry: &Entry, found: Found) -> Finding {
     let Some(process) = &entry.process else { return unknown(INVISIBLE) };
     let container = match process.home.residence() {
-        None => return Finding::LivesAt(Arc::clone(&process.home)),
+        None => return Finding::NotLookedUp,
         Some(Residence::Host) => None,
         Some(Residence::Container(name)) => Some(Arc::clone(name)),
         Some(Residence::Gone) => {

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use super::{HostError, NamespaceId};
+use super::{HostError, NamespaceId, Query};
 use crate::flow::{Attributor, Owners};
 use crate::record::Time;
 
@@ -50,13 +50,13 @@ pub struct Attribution {
 
 impl Attribution {
     /// Begins to watch all network namespaces. `captured` are those that packets are captured in: they decide where several
-    /// namespaces have the same address.
+    /// namespaces have the same address. Containers are looked for as `containers` says.
     ///
     /// # Errors
     ///
     /// [`HostError::System`] where `/proc` is not there, or no thread can be had. A missing privilege is no error: see
     /// [`how`](Self::how).
-    pub fn start(captured: &[NamespaceId], method: Method) -> Result<Self, HostError> {
+    pub fn start(captured: &[NamespaceId], containers: Query, method: Method) -> Result<Self, HostError> {
         let failed = |cause| HostError::System { doing: "look at processes and their sockets".into(), cause };
         let host = HostNamespaces::read().map_err(failed)?;
         let hook = match method {
@@ -70,7 +70,7 @@ impl Attribution {
             }
         };
         let captured = captured.iter().map(|namespace| namespace.inode).collect();
-        let watcher = Arc::new(Watcher::new(hook.ok(), host, captured).map_err(failed)?);
+        let watcher = Arc::new(Watcher::new(hook.ok(), host, captured, containers).map_err(failed)?);
         let watched = Arc::clone(&watcher);
         let thread = std::thread::Builder::new().name("attribution".into()).spawn(move || watched.run());
         Ok(Self { watcher, thread: Some(thread.map_err(failed)?), how })

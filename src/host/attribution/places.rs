@@ -24,7 +24,8 @@ impl Places {
             for (address, _) in links(namespace, &[]).unwrap_or_default().iter().flat_map(|link| &link.addresses) {
                 places.add(*address, inode);
             }
-            let names: Vec<_> = containers.of_namespace(namespace.id()).iter().map(|it| it.name.as_str().into()).collect();
+            let names: Vec<_> =
+                containers.of_namespace(namespace.id()).iter().map(|it| it.name.as_str().into()).collect();
             if !names.is_empty() {
                 places.containers.insert(inode, names);
             }

@@ -45,6 +45,8 @@ pub(super) struct Watcher {
     /// Something was looked up.
     changed: Condvar,
     stopped: AtomicBool,
+    /// Which containers to look for.
+    query: Query,
 }
 
 struct State {
@@ -65,13 +67,13 @@ impl Watcher {
     /// # Errors
     ///
     /// When `/proc` is not there.
-    pub(super) fn new(hook: Option<Hook>, host: HostNamespaces, captured: Vec<u64>) -> io::Result<Self> {
+    pub(super) fn new(hook: Option<Hook>, host: HostNamespaces, captured: Vec<u64>, query: Query) -> io::Result<Self> {
         let complete_since = hook.as_ref().map(|_| now());
         let known = Known::new(host, captured, complete_since);
         let at = Instant::now();
-        let state =
-            State { hook, known, homes: Vec::new(), impatient: None, next_listing: at, next_asked_listing: at };
-        let watcher = Self { state: Mutex::new(state), changed: Condvar::new(), stopped: AtomicBool::new(false) };
+        let state = State { hook, known, homes: Vec::new(), impatient: None, next_listing: at, next_asked_listing: at };
+        let watcher =
+            Self { state: Mutex::new(state), changed: Condvar::new(), stopped: AtomicBool::new(false), query };
         // What the hook tells meanwhile is taken afterwards: it is newer.
         watcher.list()?;
         watcher.look();
@@ -125,7 +127,7 @@ impl Watcher {
             state.homes.clone()
         };
         let begun = Instant::now();
-        let containers = Containers::read(&Query::default());
+        let containers = Containers::read(&self.query);
         let host = self.state().known.host();
         for home in &homes {
             home.resolve(&containers, &host);
@@ -177,7 +179,7 @@ impl Watcher {
             let waits = match &finding {
                 Finding::Is(Ownership::Elsewhere) => state.known.are_places_old(),
                 Finding::Is(_) => false,
-                Finding::LivesAt(_) => true,
+                Finding::NotLookedUp => true,
             };
             let now = Instant::now();
             if waits && now < deadline && state.impatient.is_none_or(|until| until <= now) {
@@ -191,7 +193,7 @@ impl Watcher {
             }
             return match finding {
                 Finding::Is(ownership) => ownership,
-                Finding::LivesAt(_) => Ownership::Unknown("its container is being looked up".into()),
+                Finding::NotLookedUp => Ownership::Unknown("its container is being looked up".into()),
             };
         }
     }
