@@ -2,6 +2,7 @@
 //!
 //! Everything is read from the kernel and from container engines when it is asked for, and nothing is changed.
 
+mod attribution;
 pub mod container;
 mod endpoint;
 mod error;
@@ -15,7 +16,8 @@ mod process;
 mod snapshot;
 mod socket;
 
-pub use container::{Container, Containers, KnownBy, Query, Runtime, Sockets, Veth, Veths};
+pub use attribution::{Attribution, Method};
+pub use container::{Container, Containers, KnownBy, Query, Runtime, Veth, Veths};
 pub use endpoint::{Connection, Listener, connections, listeners};
 pub use error::HostError;
 pub use interface::{Interface, InterfaceRate, interfaces, rates};

@@ -77,6 +77,8 @@ pub(crate) struct Ledger {
     pub(crate) inconclusive: Vec<String>,
     /// What is said aside, at the end: why an input ended early.
     pub(crate) notes: Vec<String>,
+    /// What was said aside when it happened: that an interface disappeared.
+    pub(crate) incidents: Vec<String>,
     pub(crate) captured: u64,
     pub(crate) received: u64,
     pub(crate) loss: Loss,
@@ -171,9 +173,9 @@ impl Context {
         let ledger = self.ledger.borrow();
         // What a note says of an input that ended early is more than its counter says.
         let counted = Loss { truncated_inputs: 0, ..ledger.loss.clone() };
-        let mut seen = ledger.notes.clone();
+        let mut seen = [&ledger.notes[..], &ledger.incidents[..]].concat();
         seen.extend(loss::phrases(&counted));
-        let lost = !(ledger.loss_ignored || ledger.loss.is_none() && ledger.notes.is_empty());
+        let lost = !(ledger.loss_ignored || ledger.loss.is_none() && seen.is_empty());
         let verdict = match () {
             () if !ledger.findings.is_empty() => Verdict::Finding,
             () if lost || !ledger.inconclusive.is_empty() => Verdict::Inconclusive,

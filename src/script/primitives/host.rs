@@ -169,7 +169,7 @@ impl<'a> View<'a> {
 
     /// The rows; what is missing in them is told aside, and taints the verdict.
     fn note<T>(&self, snapshot: Snapshot<T>) -> Vec<T> {
-        snapshot.notes.into_iter().chain(self.containers.notes()).for_each(|note| self.context.note(&note));
+        snapshot.notes.iter().chain(self.containers.notes()).for_each(|note| self.context.note(note));
         snapshot.rows
     }
 }
