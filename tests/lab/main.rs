@@ -5,6 +5,7 @@
 //! guards, and everything is put back when they go out of scope, also when the test fails or its process is killed.
 
 mod containers;
+mod host;
 mod itself;
 mod live;
 #[path = "../support/program.rs"]

@@ -14,7 +14,7 @@ use super::super::value::parse_duration;
 use super::helpers::sleep;
 use super::place::{places, wrong};
 use crate::host::container::{Containers, Query};
-use crate::host::{self, HostError, Interface, Namespace, NamespaceId, Snapshot};
+use crate::host::{self, HostError, Interface, Namespace, Snapshot};
 use crate::nearest::suggestion;
 use crate::record::{Duration, Record, Row};
 
@@ -150,7 +150,7 @@ impl<'a> View<'a> {
         let namespaces = if !named.is_empty() {
             distinct(&named, &containers).map_err(|error| host_error(&error))?
         } else if every || scope == Scope::Everywhere {
-            if NamespaceId::of_process(1).is_err() {
+            if !host::sees_all_namespaces() {
                 let what = "look into the network namespaces of other users";
                 context.note(&HostError::permission(what, "CAP_SYS_ADMIN and CAP_SYS_PTRACE").to_string());
             }
