@@ -5,6 +5,8 @@ mod flows;
 mod helpers;
 mod http_requests;
 mod rows;
+mod trace;
+mod trace_options;
 mod verdict;
 
 use std::rc::Rc;
@@ -16,17 +18,33 @@ use super::docs::Entry;
 use super::source::Noun;
 use crate::protocol::http1::Credential;
 use crate::record::Kind;
+use crate::trace::{Comparison, Connection, Hop, Trace};
 
 /// What the primitives are called and how.
-pub(crate) const ENTRIES: &[&[Entry]] =
-    &[capture::ENTRIES, flows::ENTRIES, http_requests::ENTRIES, rows::ENTRIES, verdict::ENTRIES, helpers::ENTRIES];
+pub(crate) const ENTRIES: &[&[Entry]] = &[
+    capture::ENTRIES,
+    flows::ENTRIES,
+    http_requests::ENTRIES,
+    rows::ENTRIES,
+    trace::ENTRIES,
+    verdict::ENTRIES,
+    helpers::ENTRIES,
+];
 
 /// What a capture can give.
 pub(crate) const NOUNS: &[&Noun] = &[&capture::PACKETS, &flows::FLOWS, &http_requests::HTTP_REQUESTS];
 
 /// Every kind of record that has fields of its own.
-pub const KINDS: &[&Kind] =
-    &[capture::PACKETS.kind, flows::FLOWS.kind, http_requests::HTTP_REQUESTS.kind, Credential::KIND];
+pub const KINDS: &[&Kind] = &[
+    capture::PACKETS.kind,
+    flows::FLOWS.kind,
+    http_requests::HTTP_REQUESTS.kind,
+    Credential::KIND,
+    Trace::KIND,
+    Hop::KIND,
+    Comparison::KIND,
+    Connection::KIND,
+];
 
 /// Registers all primitives.
 pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
@@ -35,6 +53,7 @@ pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
         capture::register_noun(engine, context, noun);
     }
     rows::register(engine, context);
+    trace::register(engine, context);
     verdict::register(engine, context);
     helpers::register(engine, context);
 }
