@@ -22,7 +22,7 @@ pub struct Plan {
 }
 
 impl Default for Plan {
-    /// 30 hops, three probes each, one second of patience; twelve probes at once, then two a millisecond, so that a near
+    /// 30 hops, three probes each, one second of patience; sixteen probes at once, then four a millisecond, so that a near
     /// target answers before those are sent that go beyond it.
     fn default() -> Self {
         Self {
@@ -31,8 +31,8 @@ impl Default for Plan {
             probes: 3,
             timeout: Duration::from_secs(1),
             patience: Duration::from_millis(60),
-            burst: 12,
-            interval: Duration::from_micros(500),
+            burst: 16,
+            interval: Duration::from_micros(250),
         }
     }
 }
