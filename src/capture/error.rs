@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::host::HostError;
+
 /// What went wrong, on what, and what to do about it.
 ///
 /// Offsets count the bytes of the capture itself: of the decompressed data, where the file is compressed.
@@ -59,6 +61,17 @@ pub enum CaptureError {
         /// The file, as the user named it.
         name: String,
     },
+    /// An interface cannot be listened on.
+    #[error("cannot capture on {interface}: {reason}")]
+    Listen {
+        /// Its name, with its place.
+        interface: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// What is to be listened on is not there, or may not be reached.
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// The operating system failed while creating the output, or while writing to it.
     #[error("cannot write `{name}`: {cause}")]
     Write {
@@ -91,7 +104,8 @@ impl CaptureError {
     pub fn could_not_observe(&self) -> bool {
         match self {
             Self::Open { cause, .. } => cause.kind() == io::ErrorKind::PermissionDenied,
-            Self::Cancelled { .. } => true,
+            Self::Cancelled { .. } | Self::Listen { .. } => true,
+            Self::Host(error) => error.could_not_observe(),
             _ => self.is_truncation(),
         }
     }

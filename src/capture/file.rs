@@ -120,6 +120,10 @@ impl PacketSource for CaptureFile {
     fn progress(&self) -> Progress {
         self.input.progress()
     }
+
+    fn stop(&mut self) {
+        self.ended = true;
+    }
 }
 
 /// The error for input of less than four bytes.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, PipeWriter, Write};
 use std::os::fd::{IntoRawFd, OwnedFd};
 
-use pcap::{BpfInstruction, BpfProgram, Capture, Offline};
+use pcap::{Activated, BpfInstruction, BpfProgram, Capture, Offline};
 
 use super::filter_error::{self, FilterError};
 use crate::packet::{LinkType, RawPacket};
@@ -28,11 +28,20 @@ impl Filter {
     ///
     /// What libpcap has against the text, or against the text for this link type.
     pub fn compile(text: &str, link: LinkType) -> Result<Self, FilterError> {
+        let handle = empty_capture(link).map_err(|error| FilterError::new(text, link, error.to_string(), None))?;
+        Self::compile_for(&handle, text, link)
+    }
+
+    /// Compiles a filter for what a handle of libpcap delivers.
+    pub(super) fn compile_for<T: Activated>(
+        handle: &Capture<T>,
+        text: &str,
+        link: LinkType,
+    ) -> Result<Self, FilterError> {
         let fail = |message: String, at| FilterError::new(text, link, message, at);
         if let Some(at) = text.find('\0') {
             return Err(fail("a filter cannot contain a zero byte".to_owned(), Some(at)));
         }
-        let handle = empty_capture(link).map_err(|error| fail(error.to_string(), None))?;
         let compile = |text: &str| handle.compile(text, true).map_err(libpcap_words);
         compile(text).map(Self).map_err(|message| {
             let at = filter_error::locate(text, &message, |text| compile(text).err());
@@ -144,7 +153,7 @@ fn empty_capture(link: LinkType) -> io::Result<Capture<Offline>> {
 }
 
 /// What libpcap says, without what the `pcap` crate says about it.
-fn libpcap_words(error: pcap::Error) -> String {
+pub(super) fn libpcap_words(error: pcap::Error) -> String {
     match error {
         pcap::Error::PcapError(message) => message,
         other => other.to_string(),

@@ -1,6 +1,6 @@
 //! Where packets come from and go to.
 //!
-//! [`CaptureFile`] is a [`PacketSource`] over a file or a pipe, [`FilterSet`] chooses among its packets as tcpdump would,
+//! [`CaptureFile`] is a [`PacketSource`] over a file or a pipe, [`LiveCapture`] one over interfaces, [`FilterSet`] chooses among its packets as tcpdump would,
 //! and [`Writer`] stores them. [`Cancel`] stops a source that waits.
 
 mod cancel;
@@ -13,6 +13,7 @@ mod filter;
 mod filter_error;
 mod format;
 mod input;
+mod live;
 mod output;
 mod pcap;
 mod pcapng;
@@ -28,7 +29,8 @@ pub use evidence::Selection;
 pub use file::CaptureFile;
 pub use filter::{Filter, FilterSet};
 pub use filter_error::FilterError;
+pub use live::{Listen, LiveCapture, LiveSettings, RemoteShell};
 pub use output::OutputFile;
 pub use pipeline::{Pipeline, PipelineError, Stage, Until};
-pub use source::{Interface, PacketSource, Progress};
+pub use source::{Arrival, Interface, PacketSource, Progress};
 pub use writer::{Format, Writer};

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{CaptureError, FilterError, FilterSet, Interface, OutputFile, PacketSource, Progress, Writer};
+use super::{Arrival, CaptureError, FilterError, FilterSet, Interface, OutputFile, PacketSource, Progress, Writer};
 use crate::flow::{Analyzer, Event, Flow, FlowId, Interest, Observer, Table};
 use crate::limits::{Limits, Loss};
 use crate::packet::{Decoder, Keep, Packet};
@@ -45,6 +45,7 @@ pub struct Pipeline {
     received: u64,
     first: Option<Time>,
     ended: bool,
+    is_idle: bool,
     error: Option<CaptureError>,
 }
 
@@ -131,6 +132,7 @@ impl Pipeline {
             received: 0,
             first: None,
             ended: false,
+            is_idle: false,
             error: None,
         };
         for stage in stages {
@@ -159,18 +161,29 @@ impl Pipeline {
     }
 
     /// Reads some packets, and closes some conversations behind the last one. Gives `false` once that is done; all rows are
-    /// there then.
+    /// there then. A live source that has nothing new is waited for, but only for a moment, and not while there are rows.
     ///
     /// # Errors
     ///
     /// What is wrong with the request: a filter that does not compile for a link type of the source, or a file that
     /// cannot be written. What is wrong with the source ends it and is in [`take_error`](Self::take_error).
     pub fn advance(&mut self) -> Result<bool, PipelineError> {
+        self.is_idle = false;
         for _ in 0..BATCH {
-            if self.ended || !self.packet()? {
-                self.stop()?;
-                let more = self.table.as_mut().map(|table| table.finish(BATCH, &mut self.conversations));
-                return Ok(more.unwrap_or(false));
+            match if self.ended { Arrival::End } else { self.packet()? } {
+                Arrival::Packet => {}
+                Arrival::Nothing(now) => {
+                    self.is_idle = !self.has_rows();
+                    if let Some(table) = &mut self.table {
+                        table.pass(now, &mut self.conversations);
+                    }
+                    return Ok(true);
+                }
+                Arrival::End => {
+                    self.end()?;
+                    let more = self.table.as_mut().map(|table| table.finish(BATCH, &mut self.conversations));
+                    return Ok(more.unwrap_or(false));
+                }
             }
             if self.conversations.rows() >= BATCH {
                 break;
@@ -179,29 +192,30 @@ impl Pipeline {
         Ok(true)
     }
 
-    /// Takes in one packet, or says that there is none.
+    /// Takes in one packet, if there is one.
     #[inline]
-    fn packet(&mut self) -> Result<bool, PipelineError> {
+    fn packet(&mut self) -> Result<Arrival, PipelineError> {
         if self.until.packets.is_some_and(|packets| self.captured >= packets) {
-            return Ok(false);
+            return Ok(Arrival::End);
         }
-        match self.source.advance() {
-            Ok(true) => {}
-            Ok(false) => return Ok(false),
+        let wait = !self.has_rows();
+        match self.source.poll(wait) {
+            Ok(Arrival::Packet) => {}
+            Ok(other) => return Ok(other),
             Err(error) => {
                 self.error = Some(error);
-                return Ok(false);
+                return Ok(Arrival::End);
             }
         }
         let packet = self.source.packet();
         self.received += 1;
         if !self.filter.is_empty() && !self.filter.matches(&packet)? {
-            return Ok(true);
+            return Ok(Arrival::Packet);
         }
         if let Some(duration) = self.until.duration {
             let first = *self.first.get_or_insert(packet.time);
             if packet.time - first > duration {
-                return Ok(false);
+                return Ok(Arrival::End);
             }
         }
         self.captured += 1;
@@ -225,19 +239,30 @@ impl Pipeline {
         } else {
             self.packets.iter_mut().for_each(|stage| stage.rows.push(stage.empty.clone()));
         }
-        Ok(true)
+        Ok(Arrival::Packet)
     }
 
-    /// Stops reading. What is left to [`advance`](Self::advance) is to close the conversations that are open.
-    ///
-    /// # Errors
-    ///
-    /// When the file that packets are written to cannot be completed.
-    pub fn stop(&mut self) -> Result<(), PipelineError> {
+    /// Reads no further than this. What is left to [`advance`](Self::advance) is to take in what a live source has captured
+    /// by now, and to close the conversations that are open.
+    pub fn stop(&mut self) {
+        self.source.stop();
+    }
+
+    fn end(&mut self) -> Result<(), PipelineError> {
         if !std::mem::replace(&mut self.ended, true) {
             self.decoder.finish();
         }
         self.end_writing()
+    }
+
+    /// Whether the last [`advance`](Self::advance) waited for a live source in vain.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.is_idle
+    }
+
+    fn has_rows(&self) -> bool {
+        self.conversations.rows() > 0 || self.packets.iter().any(|stage| !stage.rows.is_empty())
     }
 
     /// Gives up some conversations and keeps fewer from now on, because there is too little memory for so many.
@@ -268,6 +293,12 @@ impl Pipeline {
         })
     }
 
+    /// What happened to the source that somebody should know, said once.
+    #[must_use]
+    pub fn take_notes(&mut self) -> Vec<String> {
+        self.source.take_notes()
+    }
+
     /// What ended the source early, if something did.
     pub fn take_error(&mut self) -> Option<CaptureError> {
         self.error.take()
@@ -293,8 +324,9 @@ impl Pipeline {
 
     /// What was not seen so far.
     #[must_use]
-    pub fn loss(&self) -> Loss {
+    pub fn loss(&mut self) -> Loss {
         let mut loss = self.decoder.loss();
+        loss += &self.source.loss();
         if let Some(table) = &self.table {
             loss += table.loss();
         }

@@ -1,7 +1,9 @@
 //! What every source of packets can do.
 
 use super::CaptureError;
+use crate::limits::Loss;
 use crate::packet::{LinkType, RawPacket};
+use crate::record::Time;
 
 /// Delivers packets, in the order in which they were captured.
 ///
@@ -27,6 +29,30 @@ pub trait PacketSource {
     /// How far it is.
     fn progress(&self) -> Progress;
 
+    /// Moves to the next packet as [`advance`](Self::advance) does, but comes back when none arrives for a moment, and at
+    /// once if it is not to wait.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`advance`](Self::advance).
+    #[inline]
+    fn poll(&mut self, _wait: bool) -> Result<Arrival, CaptureError> {
+        Ok(if self.advance()? { Arrival::Packet } else { Arrival::End })
+    }
+
+    /// Ends it: what a live source has captured by now is still delivered, a file ends here.
+    fn stop(&mut self);
+
+    /// What it could not see so far.
+    fn loss(&mut self) -> Loss {
+        Loss::default()
+    }
+
+    /// What happened to it that somebody should know, said once: an interface that disappeared.
+    fn take_notes(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The next packet, or `None` at the end.
     ///
     /// # Errors
@@ -36,6 +62,17 @@ pub trait PacketSource {
     fn next(&mut self) -> Result<Option<RawPacket<'_>>, CaptureError> {
         Ok(if self.advance()? { Some(self.packet()) } else { None })
     }
+}
+
+/// What came of waiting for a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// There is one.
+    Packet,
+    /// Nothing has arrived up to this time.
+    Nothing(Time),
+    /// There will be no more.
+    End,
 }
 
 /// Where packets were captured.

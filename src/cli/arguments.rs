@@ -113,11 +113,41 @@ pub(super) struct ListArguments {
 #[command(next_help_heading = "Source")]
 pub(super) struct SourceArguments {
     /// Read a capture file: pcap or pcapng, plain or compressed with gzip or zstd; - for standard input
-    #[arg(short = 'r', long = "read", value_name = "FILE")]
+    #[arg(short = 'r', long = "read", value_name = "FILE", conflicts_with_all = ["interfaces", "containers", "netns", "pids"])]
     pub(super) read: Option<PathBuf>,
+    /// Capture on an interface, or on any; may be given several times. netscript -D lists them
+    #[arg(short = 'i', long = "interface", value_name = "INTERFACE")]
+    pub(super) interfaces: Vec<String>,
+    /// Capture inside the network of a container: name, id, or how its id begins
+    #[arg(long = "container", value_name = "NAME")]
+    pub(super) containers: Vec<String>,
+    /// Capture inside a network namespace: name (ip netns) or path
+    #[arg(long, value_name = "NAME|PATH")]
+    pub(super) netns: Vec<String>,
+    /// Capture inside the network of a process
+    #[arg(long = "pid", value_name = "PID")]
+    pub(super) pids: Vec<u32>,
     /// Only packets that match, in tcpdump's filter language
     #[arg(short = 'f', long = "filter", value_name = "FILTER")]
     pub(super) filter: Option<String>,
+    /// Live: do not put interfaces into promiscuous mode
+    #[arg(short = 'p', long = "no-promiscuous-mode")]
+    pub(super) not_promiscuous: bool,
+    /// Live: bytes kept of each packet; 0 for all
+    #[arg(
+        short = 's',
+        long = "snapshot-length",
+        value_name = "BYTES",
+        default_value = "262144",
+        hide_default_value = true
+    )]
+    pub(super) snaplen: u32,
+    /// Live: size of the kernel's ring for each interface, in KiB
+    #[arg(short = 'B', long = "buffer-size", value_name = "KIB", default_value = "16384")]
+    pub(super) buffer: u32,
+    /// Live: capture the SSH connection that this runs in, too
+    #[arg(long)]
+    pub(super) remote_shell: bool,
     /// Do not resolve names; netscript never does unless asked
     #[arg(short = 'n', action = ArgAction::Count, hide = true)]
     pub(super) numeric: u8,
@@ -154,7 +184,7 @@ pub(super) struct OutputArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub(super) struct LimitArguments {
-    /// Stop after that much packet time
+    /// Stop after that time, or with forever only at Ctrl-C; a live capture lasts 10s if neither this nor -c is given
     #[arg(long, value_name = "TIME")]
     pub(super) duration: Option<Duration>,
     /// Stop after so many packets

@@ -1,17 +1,17 @@
 //! `run`, `eval`, `repl` and `check`.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use super::arguments::{EvalArguments, LimitArguments, OutputArguments, ReplArguments, RunArguments, SourceArguments};
 use super::list::print;
 use super::progress::ProgressLine;
 use super::{Ended, help, output, signals};
-use crate::capture::{Cancel, CaptureFile, Until};
-use crate::limits::Limits;
+use crate::capture::{Cancel, CaptureFile, LiveSettings, Until};
+use crate::limits::{ByteSize, Limits};
 use crate::repl::{self, Console};
 use crate::report::{Style, Verdict, harmless, loss};
-use crate::script::{Library, Netscript, Options, Permission, Report, Script, Source};
+use crate::script::{Library, Live, Netscript, Options, Permission, Place, Report, Script, Source};
 
 /// Runs a script of the library.
 pub(super) fn script(arguments: &RunArguments) -> Ended {
@@ -38,7 +38,8 @@ pub(super) fn interactive(arguments: &ReplArguments) -> Ended {
     let options = options(&arguments.source, None, &arguments.limits)?;
     let source = source_in_words(&options)?;
     let progress = std::io::stderr().is_terminal().then(ProgressLine::new);
-    let mut builder = Netscript::builder().options(options);
+    let line = progress.clone();
+    let mut builder = Netscript::builder().options(options).announce(move |text| announce(line.as_ref(), text));
     if let Some(line) = progress.clone() {
         builder = builder.progress(move |progress| line.update(&progress));
     }
@@ -60,7 +61,8 @@ pub(super) fn interactive(arguments: &ReplArguments) -> Ended {
 fn source_in_words(options: &Options) -> Result<String, String> {
     let filter = options.filter.as_ref().map_or_else(String::new, |filter| format!(", only {filter}"));
     match &options.source {
-        None => Ok("no capture: open(\"FILE\") reads one".to_owned()),
+        None => Ok("no capture: open(\"FILE\") reads one, -i INTERFACE listens".to_owned()),
+        Some(Source::Live(live)) => Ok(harmless(&format!("{live} (live){filter}"))),
         Some(Source::Stdin) => {
             Err("repl reads lines from standard input, so packets cannot come from there".to_owned())
         }
@@ -110,8 +112,27 @@ pub(super) fn library() -> Library {
 }
 
 fn style(title: &str, source: &SourceArguments) -> Style {
-    let source = source.read.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+    let source = match of(source) {
+        Some(Source::File(path)) => path.display().to_string(),
+        Some(Source::Stdin) => "-".to_owned(),
+        Some(Source::Live(live)) => format!("{live} (live)"),
+        None => String::new(),
+    };
     Style { title: title.to_owned(), source, ..Style::default() }
+}
+
+/// Where packets come from.
+fn of(source: &SourceArguments) -> Option<Source> {
+    let containers = source.containers.iter().cloned().map(Place::Container);
+    let namespaces = source.netns.iter().cloned().map(Place::Namespace);
+    let processes = source.pids.iter().copied().map(Place::Process);
+    let live =
+        Live { interfaces: source.interfaces.clone(), places: containers.chain(namespaces).chain(processes).collect() };
+    match &source.read {
+        Some(path) if path == Path::new("-") => Some(Source::Stdin),
+        Some(path) => Some(Source::File(path.clone())),
+        None => (live != Live::default()).then_some(Source::Live(live)),
+    }
 }
 
 fn options(
@@ -122,10 +143,13 @@ fn options(
     let mut granted = Permission::COMMAND_LINE.to_vec();
     granted.extend(&limits.allow);
     Ok(Options {
-        source: source.read.as_ref().map(|path| match path == Path::new("-") {
-            true => Source::Stdin,
-            false => Source::File(path.clone()),
-        }),
+        source: of(source),
+        live: LiveSettings {
+            snaplen: if source.snaplen == 0 { LiveSettings::default().snaplen } else { source.snaplen },
+            promiscuous: !source.not_promiscuous,
+            ring: ByteSize(u64::from(source.buffer) << 10),
+            remote_shell: source.remote_shell,
+        },
         filter: source.filter.clone(),
         until: Until { packets: limits.count, duration: limits.duration },
         write: output.and_then(|output| output.write.clone()),
@@ -141,6 +165,10 @@ fn run(script: &Script, arguments: &[String], options: Options, output: &OutputA
     let progress = (!output.quiet && std::io::stderr().is_terminal()).then(ProgressLine::new);
     let out = output::renderer(output, style, progress.as_ref())?;
     let mut builder = Netscript::builder().options(options);
+    if !output.quiet {
+        let line = progress.clone();
+        builder = builder.announce(move |text| announce(line.as_ref(), text));
+    }
     if let Some(line) = progress {
         builder = builder.progress(move |progress| line.update(&progress));
     }
@@ -153,6 +181,15 @@ fn run(script: &Script, arguments: &[String], options: Options, output: &OutputA
     Ok(report.outcome.verdict)
 }
 
+/// Says something aside, on standard error. Whoever closed it does not want to know.
+fn announce(line: Option<&ProgressLine>, text: &str) {
+    let text = format!("netscript: {}\n", harmless(text));
+    let _ = match line {
+        Some(line) => line.above(std::io::stderr()).write_all(text.as_bytes()),
+        None => std::io::stderr().write_all(text.as_bytes()),
+    };
+}
+
 /// Says on standard error what stands in no result: errors and the loss summary.
 fn told(report: &Report, style: &Style, output: &OutputArguments) {
     if let Some(failure) = &report.failure {
@@ -163,7 +200,7 @@ fn told(report: &Report, style: &Style, output: &OutputArguments) {
         report.notes.iter().for_each(|note| eprintln!("netscript: {note}"));
     }
     let outcome = &report.outcome;
-    if !output.quiet && outcome.received > 0 {
+    if !output.quiet && (outcome.received > 0 || report.listened) {
         eprintln!("{}", loss::summary(outcome.captured, outcome.received, &outcome.loss));
     }
 }

@@ -246,6 +246,14 @@ impl Table {
         }
     }
 
+    /// Lets time pass without packets: closes what has been idle for too long by then.
+    pub fn pass(&mut self, now: Time, observer: &mut impl Observer) {
+        if now > self.now {
+            self.now = now;
+            self.expire(observer);
+        }
+    }
+
     #[inline]
     fn find(&self, hash: u32, key: &Key) -> Option<u32> {
         let same = |place: &Place| {

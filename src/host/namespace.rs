@@ -179,6 +179,15 @@ impl Namespace {
 }
 
 impl NamespaceId {
+    /// That of the namespace that a process is in, without holding it open.
+    ///
+    /// # Errors
+    ///
+    /// What the system says if there is no such process, or if it may not be looked at.
+    pub fn of_process(pid: u32) -> io::Result<Self> {
+        fs::metadata(format!("/proc/{pid}/ns/net")).map(|metadata| Self::of(&metadata))
+    }
+
     fn of(metadata: &fs::Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }

@@ -14,6 +14,9 @@ impl Time {
     /// The earliest time there is, before every packet.
     pub const MIN: Self = Self(i64::MIN);
 
+    /// The latest time there is, after every packet.
+    pub const MAX: Self = Self(i64::MAX);
+
     /// The time that many nanoseconds after the epoch.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
@@ -52,13 +55,16 @@ impl FromStr for Time {
 
 /// A span of time in nanoseconds, which may be negative.
 ///
-/// Prints with the unit that reads best: `0s`, `850ns`, `1.5ms`, `2m3.5s`, `1h0m5s`. Parses what it prints.
+/// Prints with the unit that reads best: `0s`, `850ns`, `1.5ms`, `2m3.5s`, `1h0m5s`, `forever`. Parses what it prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Duration(i64);
 
 impl Duration {
     /// No time at all.
     pub const ZERO: Self = Self(0);
+
+    /// Longer than everything else: "without end".
+    pub const MAX: Self = Self(i64::MAX);
 
     /// The span of that many nanoseconds.
     #[must_use]
@@ -101,6 +107,9 @@ fn decimal(f: &mut fmt::Formatter<'_>, nanos: u64, unit: u64, name: &str) -> fmt
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SECOND: u64 = 1_000_000_000;
+        if *self == Self::MAX {
+            return f.write_str(FOREVER);
+        }
         if self.0 < 0 {
             f.write_str("-")?;
         }
@@ -126,6 +135,9 @@ impl fmt::Display for Duration {
     }
 }
 
+/// How [`Duration::MAX`] is written.
+const FOREVER: &str = "forever";
+
 /// A text that is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a duration: write a number and a unit, such as `10s`, `1.5ms` or `2m30s`")]
@@ -142,6 +154,9 @@ impl FromStr for Duration {
         };
         if rest.is_empty() {
             return Err(fail());
+        }
+        if text.trim() == FOREVER {
+            return Ok(Self::MAX);
         }
         let mut nanos = 0.0;
         while !rest.is_empty() {

@@ -7,10 +7,11 @@ use std::rc::{Rc, Weak};
 use rhai::{AST, Engine, EvalAltResult};
 
 use super::error::{ErrorKind, thrown};
+use super::live::Live;
 use super::memory::Memory;
 use super::permission::Permission;
 use super::plan::Fields;
-use crate::capture::{Cancel, Progress, Selection, Until};
+use crate::capture::{Cancel, LiveSettings, Progress, Selection, Until};
 use crate::limits::{ByteSize, Limits, Loss};
 use crate::report::{Finding, Outcome, Renderer, Verdict, loss};
 
@@ -21,6 +22,8 @@ pub enum Source {
     File(PathBuf),
     /// Standard input.
     Stdin,
+    /// Interfaces.
+    Live(Live),
 }
 
 /// What a run is given.
@@ -30,6 +33,8 @@ pub struct Options {
     pub source: Option<Source>,
     /// A filter that every capture of the run has on top of its own.
     pub filter: Option<String>,
+    /// How live captures are made.
+    pub live: LiveSettings,
     /// When captures end before their source does.
     pub until: Until,
     /// Every packet that is captured is written there, too.
@@ -70,6 +75,8 @@ pub(crate) struct Ledger {
     pub(crate) captured: u64,
     pub(crate) received: u64,
     pub(crate) loss: Loss,
+    /// Whether anything was listened on.
+    pub(crate) listened: bool,
     /// The script said that loss does not matter.
     pub(crate) loss_ignored: bool,
 }
@@ -81,6 +88,8 @@ pub(crate) struct Context {
     pub(crate) out: RefCell<Box<dyn Renderer>>,
     pub(crate) ledger: RefCell<Ledger>,
     pub(crate) progress: RefCell<Box<dyn FnMut(RunProgress)>>,
+    /// What is said aside while it happens: what is being listened on.
+    pub(crate) announce: RefCell<Box<dyn FnMut(&str)>>,
     /// The functions of the script, for closures that run outside of a call.
     pub(crate) functions: RefCell<AST>,
     pub(crate) engine: OnceCell<Weak<Engine>>,

@@ -30,7 +30,12 @@ impl Netscript {
     /// A session that is granted nothing yet.
     #[must_use]
     pub fn builder() -> Builder {
-        Builder { options: Options::default(), functions: Vec::new(), progress: Box::new(|_| {}) }
+        Builder {
+            options: Options::default(),
+            functions: Vec::new(),
+            progress: Box::new(|_| {}),
+            announce: Box::new(|_| {}),
+        }
     }
 }
 
@@ -41,6 +46,7 @@ pub struct Builder {
     options: Options,
     functions: Vec<Register>,
     progress: Box<dyn FnMut(RunProgress) + Send>,
+    announce: Box<dyn FnMut(&str) + Send>,
 }
 
 impl Builder {
@@ -86,6 +92,13 @@ impl Builder {
         self
     }
 
+    /// Is told aside what happens, as lines of text for a person: what is being listened on.
+    #[must_use]
+    pub fn announce(mut self, announce: impl FnMut(&str) + Send + 'static) -> Self {
+        self.announce = Box::new(announce);
+        self
+    }
+
     /// Starts the engine on its thread.
     ///
     /// # Errors
@@ -127,6 +140,8 @@ pub struct Report {
     pub value: Value<'static>,
     /// Why it could not tell: what the script found inconclusive, and why inputs ended early.
     pub notes: Vec<String>,
+    /// Whether it listened on interfaces.
+    pub listened: bool,
     /// Why it did not run to its end.
     pub failure: Option<Failure>,
 }
@@ -219,7 +234,14 @@ impl Report {
             received: 0,
             loss: crate::limits::Loss::default(),
         };
-        Self { outcome, findings: Vec::new(), value: Value::None, notes: Vec::new(), failure: Some(failure) }
+        Self {
+            outcome,
+            findings: Vec::new(),
+            value: Value::None,
+            notes: Vec::new(),
+            listened: false,
+            failure: Some(failure),
+        }
     }
 }
 
@@ -247,6 +269,7 @@ impl Host {
             out: RefCell::new(Box::new(Discard)),
             ledger: RefCell::default(),
             progress: RefCell::new(builder.progress),
+            announce: RefCell::new(builder.announce),
             functions: RefCell::new(AST::empty()),
             engine: OnceCell::new(),
             reading: Rc::default(),
@@ -323,7 +346,7 @@ impl Host {
         *self.context.out.borrow_mut() = Box::new(Discard);
         let ledger = self.context.ledger.take();
         let notes = [ledger.inconclusive, ledger.notes].concat();
-        Report { outcome, findings: ledger.findings, value, notes, failure }
+        Report { outcome, findings: ledger.findings, value, notes, listened: ledger.listened, failure }
     }
 
     /// Writes the packets that show the findings.

@@ -10,11 +10,12 @@ use rhai::{EvalAltResult, FnPtr};
 use super::context::{Context, RunProgress, Source};
 use super::error::{ErrorKind, thrown};
 use super::error::{capture_error, filter_error, pipeline_error};
+use super::live::{DEFAULT_DURATION, Live};
 use super::plan::{Caller, Fields, Item};
 use crate::capture::{
-    CaptureError, CaptureFile, FilterSet, PacketSource as _, Pipeline, PipelineError, Stage, Until, Writer,
+    CaptureError, CaptureFile, FilterSet, LiveCapture, PacketSource, Pipeline, PipelineError, Stage, Until, Writer,
 };
-use crate::record::{Kind, Row};
+use crate::record::{Duration, Kind, Row};
 
 /// A kind of row that a capture can give.
 #[derive(Debug)]
@@ -116,31 +117,14 @@ impl Capture {
 
     /// Opens the source, with a stage for each stream that is still wanted.
     fn open(&mut self, context: &Context) -> Result<(), Box<EvalAltResult>> {
-        let Request { source, filter, until } = &self.request;
-        let filters = [context.options.filter.as_deref().unwrap_or(""), filter];
-        let mut filter = FilterSet::new(join_filters(filters));
-        if *source == Source::Stdin && context.stdin_used.replace(true) {
-            return Err(thrown(
-                ErrorKind::Usage,
-                "standard input can be read once; derive the streams from one capture(): \
-                 let c = capture(\"\"); let f = c.flows(); let h = c.http_requests();",
-            ));
-        }
-        let path = match source {
-            Source::File(path) => path,
-            Source::Stdin => Path::new("-"),
-        };
-        let source = match CaptureFile::open(path, &context.cancel) {
-            Err(CaptureError::Cancelled { .. }) => {
+        let (source, filter, until) = match self.request.open(context)? {
+            Some(opened) => opened,
+            None => {
                 self.state = State::Ended;
                 interrupted(0, context);
                 return Ok(());
             }
-            opened => opened.map_err(|error| capture_error(&error))?,
         };
-        for interface in source.interfaces() {
-            filter.prepare(interface.link).map_err(|error| filter_error(&error))?;
-        }
         let mut wanted: Vec<(&'static Noun, Fields)> = Vec::new();
         for stream in self.streams.iter().filter(|stream| stream.wanted) {
             match wanted.iter_mut().find(|(noun, _)| std::ptr::eq(*noun, stream.noun)) {
@@ -149,7 +133,7 @@ impl Capture {
             }
         }
         let stages = wanted.iter().map(|(noun, fields)| (noun.stage)(fields, context)).collect();
-        let mut pipeline = Pipeline::new(Box::new(source), filter, *until, stages, &context.options.limits);
+        let mut pipeline = Pipeline::new(source, filter, until, stages, &context.options.limits);
         if let Some(path) = &context.options.write
             && !context.written.replace(true)
         {
@@ -171,9 +155,15 @@ impl Capture {
             if context.memory.is_short() {
                 pipeline.shrink();
             }
-            let stopped = if context.cancel.is_requested() { pipeline.stop() } else { Ok(()) };
-            let more = stopped.and_then(|()| pipeline.advance()).map_err(|error| explain(&error, context))?;
+            if context.cancel.is_requested() {
+                pipeline.stop();
+            }
+            let more = pipeline.advance().map_err(|error| explain(&error, context))?;
             reading.count(context);
+            if reading.pipeline.is_idle() {
+                // Whoever looks at the rows sees those that are there, while nothing more comes.
+                context.say(|out| out.flush())?;
+            }
             for (stage, noun) in reading.nouns.iter().enumerate() {
                 let mut readers = self.streams.iter_mut().enumerate().filter(|(_, stream)| {
                     std::ptr::eq(stream.noun, *noun) && stream.wanted && stream.alive.strong_count() > 0
@@ -190,7 +180,11 @@ impl Capture {
             if !more {
                 // A source that was waiting for packets ends by itself then.
                 if context.cancel.is_requested() {
-                    interrupted(reading.pipeline.received(), context);
+                    // That is how one ends a live capture.
+                    match self.request.is_live() && !context.cancel.is_abort() {
+                        true => context.cancel.obeyed(),
+                        false => interrupted(reading.pipeline.received(), context),
+                    }
                 }
                 self.end(context)?;
             }
@@ -203,12 +197,66 @@ impl Capture {
         let State::Open(mut reading) = std::mem::replace(&mut self.state, State::Ended) else { return Ok(()) };
         reading.count(context);
         let mut ledger = context.ledger.borrow_mut();
-        ledger.loss += &reading.pipeline.loss();
+        let loss = reading.pipeline.loss();
+        ledger.loss += &loss;
+        // As for tcpdump, what was dropped had been received by the filter.
+        ledger.received += loss.dropped;
+        ledger.notes.append(&mut reading.pipeline.take_notes());
         if let Some(error) = reading.pipeline.take_error().filter(CaptureError::is_truncation) {
             ledger.loss.truncated_inputs += 1;
             ledger.notes.push(error.to_string());
         }
         reading.pipeline.end_writing().map_err(|error| explain(&error, context))
+    }
+}
+
+type Opened = (Box<dyn PacketSource>, FilterSet, Until);
+
+impl Request {
+    /// Opens the source. Nothing if somebody asked to stop meanwhile.
+    fn open(&self, context: &Context) -> Result<Option<Opened>, Box<EvalAltResult>> {
+        let filters = [context.options.filter.as_deref().unwrap_or(""), &self.filter];
+        let filter = join_filters(filters);
+        let path = match &self.source {
+            Source::Live(live) => return self.listen(live, &filter, context).map(Some),
+            Source::File(path) => path,
+            Source::Stdin if context.stdin_used.replace(true) => {
+                return Err(thrown(
+                    ErrorKind::Usage,
+                    "standard input can be read once; derive the streams from one capture(): \
+                     let c = capture(\"\"); let f = c.flows(); let h = c.http_requests();",
+                ));
+            }
+            Source::Stdin => Path::new("-"),
+        };
+        let source = match CaptureFile::open(path, &context.cancel) {
+            Err(CaptureError::Cancelled { .. }) => return Ok(None),
+            opened => opened.map_err(|error| capture_error(&error))?,
+        };
+        let mut filter = FilterSet::new(filter);
+        for interface in source.interfaces() {
+            filter.prepare(interface.link).map_err(|error| filter_error(&error))?;
+        }
+        Ok(Some((Box::new(source), filter, self.until)))
+    }
+
+    /// Listens on interfaces. The kernel filters, and the source ends by its own clock.
+    fn listen(&self, live: &Live, filter: &str, context: &Context) -> Result<Opened, Box<EvalAltResult>> {
+        let listen = live.find().map_err(|error| capture_error(&error.into()))?;
+        let duration = match self.until {
+            Until { packets: None, duration: None } => Some(DEFAULT_DURATION),
+            Until { duration, .. } => duration.filter(|&duration| duration != Duration::MAX),
+        };
+        let settings = &context.options.live;
+        let opened = LiveCapture::open(&listen, filter, duration, settings, &context.cancel);
+        let source = opened.map_err(|error| pipeline_error(&error))?;
+        (context.announce.borrow_mut())(&source.banner(duration));
+        context.ledger.borrow_mut().listened = true;
+        Ok((Box::new(source), FilterSet::new(""), Until { duration: None, ..self.until }))
+    }
+
+    const fn is_live(&self) -> bool {
+        matches!(self.source, Source::Live(_))
     }
 }
 

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use rhai::{Dynamic, Engine, EvalAltResult, Map};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, Map};
 
 use super::super::context::{Context, Source};
 use super::super::docs::{Entry, Group};
 use super::super::error::{ErrorKind, thrown};
+use super::super::live::{Live, Place};
 use super::super::permission::Permission;
 use super::super::plan::Fields;
 use super::super::source::{Capture, Noun, Request};
@@ -24,7 +25,8 @@ pub(crate) const ENTRIES: &[Entry] = &[
         signature: "capture() or capture(filter) or capture(filter, options) -> stream of packet",
         group: Group::Noun,
         doc: "Packets of the run's source that match a filter in tcpdump's language. Options: packets (how many), \
-              duration (for how long, in packet time). Streams derived from one capture read it once.",
+              duration (for how long: of a file in packet time; \"forever\" for until Ctrl-C), and where to listen: \
+              interface, container, netns, pid, each of them one or an array. Streams derived from one capture read it once.",
         example: "capture(\"tcp port 8000\", #{ packets: 3 }).table()",
         needs: Some(Permission::Capture),
     },
@@ -58,34 +60,63 @@ type Result<T = Stream> = std::result::Result<T, Box<EvalAltResult>>;
 /// A stream of the run's source.
 pub(crate) fn from_source(context: &Context, noun: &'static Noun, filter: &str, options: &Map) -> Result {
     context.require(Permission::Capture, &format!("{}()", noun.name))?;
-    let source = context.options.source.clone().ok_or_else(|| {
-        thrown(ErrorKind::Usage, format!("{}() has no source; name a capture file with -r FILE", noun.name))
-    })?;
-    start(context, noun, source, filter, options)
+    start(context, noun, context.options.source.clone(), filter, options)
 }
 
-fn start(context: &Context, noun: &'static Noun, source: Source, filter: &str, options: &Map) -> Result {
+/// What can stand in the options of a capture.
+const OPTIONS: [&str; 6] = ["packets", "duration", "interface", "container", "netns", "pid"];
+
+fn start(context: &Context, noun: &'static Noun, source: Option<Source>, filter: &str, options: &Map) -> Result {
     let mut until = context.options.until;
+    let mut live = Live::default();
     for (name, value) in options {
         match name.as_str() {
+            "interface" => live.interfaces.extend(texts(name, "the name of an interface", value)?),
+            "container" => live.places.extend(texts(name, "the name of a container", value)?.map(Place::Container)),
+            "netns" => live.places.extend(texts(name, "the name of a network namespace", value)?.map(Place::Namespace)),
+            "pid" => {
+                let pid = value.as_int().ok().and_then(|pid| u32::try_from(pid).ok());
+                live.places.push(Place::Process(pid.ok_or_else(|| wrong("pid", "a process identifier", value))?));
+            }
             "packets" => {
                 let packets = value.as_int().ok().and_then(|packets| u64::try_from(packets).ok());
                 until.packets = Some(packets.ok_or_else(|| wrong("packets", "a number of packets", value))?);
             }
             "duration" => until.duration = Some(duration(value)?),
             _ => {
-                let hint = suggestion(name, ["packets", "duration"]);
-                let message = format!("{}() has no option `{name}`; there are packets and duration{hint}", noun.name);
+                let (known, hint) = (OPTIONS.join(", "), suggestion(name, OPTIONS));
+                let message = format!("{}() has no option `{name}`; there are {known}{hint}", noun.name);
                 return Err(thrown(ErrorKind::Usage, message));
             }
         }
     }
+    let source = if live == Live::default() {
+        source.ok_or_else(|| {
+            let message = "has no source; name a capture file with -r FILE, or an interface with -i NAME";
+            thrown(ErrorKind::Usage, format!("{}() {message}", noun.name))
+        })?
+    } else if matches!(source, Some(Source::File(_) | Source::Stdin)) {
+        let message = "names what to listen on, but this run reads a file";
+        return Err(thrown(ErrorKind::Usage, format!("{}() {message}", noun.name)));
+    } else {
+        Source::Live(live)
+    };
     let capture = Capture::new(Request { source, filter: filter.to_owned(), until });
     Ok(Stream::new(RowSource::Capture(Capture::derive(&capture, noun)?)))
 }
 
 fn wrong(option: &str, expected: &str, value: &Dynamic) -> Box<EvalAltResult> {
     thrown(ErrorKind::Usage, format!("the option `{option}` takes {expected}, and was given {value}"))
+}
+
+/// One text, or an array of them.
+fn texts(option: &str, expected: &str, value: &Dynamic) -> Result<impl Iterator<Item = String>> {
+    let one = |value: &Dynamic| value.clone().into_string().map_err(|_| wrong(option, expected, value));
+    let all = match value.read_lock::<Array>() {
+        Some(array) => array.iter().map(one).collect::<Result<Vec<_>>>()?,
+        None => vec![one(value)?],
+    };
+    Ok(all.into_iter())
 }
 
 fn duration(value: &Dynamic) -> Result<Duration> {
@@ -123,5 +154,5 @@ fn open(context: &Context, path: &str, filter: &str) -> Result {
     if filter.is_empty() && super::rows::is_ndjson(path) {
         return super::rows::read(path);
     }
-    start(context, &PACKETS, Source::File(path.to_owned()), filter, &Map::new())
+    start(context, &PACKETS, Some(Source::File(path.to_owned())), filter, &Map::new())
 }

@@ -37,7 +37,9 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
         match &this.options.source {
             Some(Source::File(path)) => read(path),
             Some(Source::Stdin) => read(Path::new("/dev/stdin")),
-            None => Err(thrown(ErrorKind::Usage, "rows() has no source; name a file with -r FILE, or rows(\"file\")")),
+            Some(Source::Live(_)) | None => {
+                Err(thrown(ErrorKind::Usage, "rows() has no source; name a file with -r FILE, or rows(\"file\")"))
+            }
         }
     });
 }

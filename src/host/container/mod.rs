@@ -1,0 +1,151 @@
+//! Containers: which there are, and which of them a process, a namespace or an address belongs to.
+//!
+//! Container engines are asked over their API; control groups and network namespaces tell of the others, and of all of
+//! them where no engine answers.
+
+mod cgroup;
+mod containers;
+mod process;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use containers::{Containers, Query};
+
+use super::Namespace;
+
+/// A container, as it was when it was looked at.
+#[derive(Debug, Clone)]
+pub struct Container {
+    /// What it is called; its short id where only its control group tells of it.
+    pub name: String,
+    /// All of its id. A runtime that has none identifies its containers by name.
+    pub id: String,
+    /// The image that it was made from, as its engine calls it.
+    pub image: Option<String>,
+    /// What runs it.
+    pub runtime: Runtime,
+    /// How it is known.
+    pub known_by: KnownBy,
+    /// `running`, `paused`, `exited`, …, in the words of its engine.
+    pub state: String,
+    /// Its first process, while it runs.
+    pub pid: Option<u32>,
+    /// The network namespace that its processes are in, while it runs and if this user may look at it.
+    pub namespace: Option<Namespace>,
+    /// Whether it has no network namespace of its own, but that of its host.
+    pub host_network: bool,
+    /// The networks of its engine that it is on, by name.
+    pub networks: Vec<String>,
+    /// Its addresses on them.
+    pub addresses: Vec<IpAddr>,
+    /// Its control group.
+    cgroup: Option<String>,
+}
+
+/// What runs a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Runtime {
+    /// Docker Engine.
+    Docker,
+    /// Podman.
+    Podman,
+    /// containerd: Kubernetes, nerdctl.
+    Containerd,
+    /// CRI-O: Kubernetes.
+    CriO,
+    /// LXC, LXD, Incus and what libvirt makes of it.
+    Lxc,
+    /// `systemd-nspawn`.
+    Nspawn,
+    /// A network namespace made by `ip netns`.
+    Netns,
+    /// Something that control groups do not name.
+    Unknown,
+}
+
+impl Runtime {
+    /// Its name in rows.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Containerd => "containerd",
+            Self::CriO => "cri-o",
+            Self::Lxc => "lxc",
+            Self::Nspawn => "systemd-nspawn",
+            Self::Netns => "netns",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How a container is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KnownBy {
+    /// The engine at this socket tells of it.
+    Engine(Arc<Path>),
+    /// The control group of its processes tells of it.
+    Cgroup,
+    /// Its network namespace has a name.
+    Namespace,
+}
+
+impl Container {
+    /// How many digits of an id engines show.
+    const SHORT: usize = 12;
+
+    /// Its id as engines show it.
+    #[must_use]
+    pub fn short_id(&self) -> &str {
+        short(&self.id)
+    }
+}
+
+/// An id as engines show it.
+fn short(id: &str) -> &str {
+    id.get(..Container::SHORT).filter(|_| id.len() == 64).unwrap_or(id)
+}
+
+crate::record! {
+    /// A container.
+    impl Record for Container as "container" {
+        /// What it is called. Where only its control group tells of it, its short id.
+        name: Text, main => |container| container.name.as_str();
+        /// All of its id; its name where the runtime has no ids.
+        id: Text => |container| container.id.as_str();
+        /// The image that it was made from, where its engine tells.
+        image: Text, main => |container| container.image.as_deref();
+        /// What runs it: `docker`, `podman`, `containerd`, `cri-o`, `lxc`, `systemd-nspawn`, `netns` for a network
+        /// namespace made by `ip netns`, or `unknown`.
+        runtime: Text, main => |container| container.runtime.name();
+        /// How it is known: `engine` (its API), `cgroup` (the control group of its processes) or `namespace` (the name of
+        /// its network namespace).
+        known_by: Text => |container| match container.known_by {
+            KnownBy::Engine(_) => "engine",
+            KnownBy::Cgroup => "cgroup",
+            KnownBy::Namespace => "namespace",
+        };
+        /// `running`, `paused`, `exited`, …, in the words of its engine.
+        state: Text, main => |container| container.state.as_str();
+        /// Its first process, while it runs.
+        pid: Integer, main => |container| container.pid;
+        /// Its network namespace: the name that `ip netns` gave it, or `net:[NUMBER]`.
+        netns: Text => |container| container.namespace.as_ref().map(ToString::to_string);
+        /// Whether it has no network namespace of its own, but that of its host.
+        host_network: Bool => |container| container.host_network;
+        /// The networks of its engine that it is on.
+        networks: List, main => |container| container.networks.iter().map(String::as_str).collect::<Vec<_>>();
+        /// Its addresses.
+        addresses: List, main => |container| container.addresses.clone();
+    }
+}

@@ -1,0 +1,80 @@
+//! What `/proc` tells of containers: the control group and the network namespace of each process.
+
+use std::collections::HashMap;
+
+use procfs::process::Process;
+
+use super::Runtime;
+use super::cgroup;
+use crate::host::{HostError, Namespace, NamespaceId};
+
+/// The processes of this host, as far as they tell of containers.
+#[derive(Debug, Default)]
+pub(super) struct Processes {
+    /// The containers that control groups tell of, by the path of each.
+    pub(super) groups: HashMap<String, Group>,
+    /// The first process of each namespace that is in no container.
+    pub(super) outside: HashMap<NamespaceId, First>,
+}
+
+/// The processes of one container.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) runtime: Runtime,
+    pub(super) id: String,
+    pub(super) first: First,
+    /// None where this user may not look.
+    pub(super) namespace: Option<Namespace>,
+}
+
+/// A process that began before others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct First {
+    /// When it began, in clock ticks since boot.
+    start: u64,
+    pub(super) pid: u32,
+}
+
+impl Processes {
+    /// Looks at every process. Those that end meanwhile, and those of other users that may not be looked at, are left out.
+    pub(super) fn read() -> Self {
+        let mut all = Self::default();
+        for process in procfs::process::all_processes().into_iter().flatten().flatten() {
+            all.add(&process);
+        }
+        all
+    }
+
+    /// Nothing if the process ends meanwhile.
+    fn add(&mut self, process: &Process) -> Option<()> {
+        let cgroups = process.cgroups().ok()?;
+        let first = First { start: process.stat().ok()?.starttime, pid: u32::try_from(process.pid()).ok()? };
+        match cgroup::of_process(&cgroups.0).into_iter().next() {
+            Some(member) => {
+                if self.groups.get(member.path).is_none_or(|known| first < known.first) {
+                    let namespace = namespace_of(process)?;
+                    let (runtime, id) = (member.runtime, member.id.into_owned());
+                    self.groups.insert(member.path.to_owned(), Group { runtime, id, first, namespace });
+                }
+            }
+            None => {
+                let namespace = NamespaceId::of_process(first.pid).ok()?;
+                self.outside.entry(namespace).and_modify(|known| *known = first.min(*known)).or_insert(first);
+            }
+        }
+        Some(())
+    }
+}
+
+/// The namespace of a process, which is none if it may not be looked at; nothing if the process ends meanwhile: its number
+/// may be another's by now.
+fn namespace_of(process: &Process) -> Option<Option<Namespace>> {
+    let namespace = Namespace::of_process(u32::try_from(process.pid()).ok()?);
+    let lives = process.is_alive();
+    match namespace {
+        _ if !lives => None,
+        Ok(namespace) => Some(Some(namespace)),
+        Err(HostError::Unknown { .. }) => None,
+        Err(_) => Some(None),
+    }
+}

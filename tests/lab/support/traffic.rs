@@ -1,0 +1,64 @@
+//! A slow web server, and those who ask it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use tempfile::TempDir;
+
+use super::container::{Container, Image};
+use super::engine::Engine;
+use super::running::{listeners, until};
+use super::succeed;
+
+/// `programs/traffic.rs` as one static program.
+pub(super) fn program() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/programs/traffic.rs");
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let (program, folder) = (target.join("traffic"), tempfile::tempdir_in(target).unwrap());
+        let built = folder.path().join("traffic");
+        let flags = ["--edition=2024", "-O", "-Ctarget-feature=+crt-static", "-Cstrip=symbols"];
+        succeed(Command::new("rustc").args(flags).arg("-o").arg(&built).arg(source));
+        // Another process may build it, too.
+        std::fs::rename(built, &program).unwrap();
+        program
+    });
+    &PROGRAM
+}
+
+/// A web server in a container that takes its time, and listens when this returns.
+pub(crate) fn slow_web_server<'a>(engine: &'a Engine, name: &str, options: &[&str], port: u16) -> Container<'a> {
+    let server = engine.run(Image::Busybox, name, options, &["/traffic", "serve", &port.to_string(), "20"]);
+    let pid = server.pid();
+    until(&format!("{name} to listen"), || listeners(pid).contains(&port).then_some(()));
+    server
+}
+
+/// How many requests containers send a second, each on a new connection.
+pub(crate) struct Rates(TempDir);
+
+impl Rates {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// Takes hold within a few hundredths of a second. 0 is silence.
+    pub(crate) fn set(&self, sender: &str, rate: u32) {
+        std::fs::write(self.0.path().join(sender), rate.to_string()).unwrap();
+    }
+
+    /// A container that sends requests to a server, `address:port`, as often as is set.
+    pub(crate) fn sender<'a>(
+        &self,
+        engine: &'a Engine,
+        image: Image,
+        name: &str,
+        options: &[&str],
+        server: &str,
+    ) -> Container<'a> {
+        let rates = format!("{}:/rates:ro", self.0.path().display());
+        let options = [&["--volume", &rates], options].concat();
+        engine.run(image, name, &options, &["/traffic", "send", server, &format!("/rates/{name}")])
+    }
+}
