@@ -9,3 +9,4 @@ mod itself;
 #[expect(dead_code, reason = "the lab runs the program in namespaces, and needs not all ways to run it")]
 mod program;
 mod support;
+mod trace;

@@ -1,0 +1,357 @@
+//! Traces over chains of real routers: the verdict and the hop that blocks are right, with both probers, every time.
+
+use std::net::IpAddr;
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
+
+use netscript::capture::Cancel;
+use netscript::record::{Record, Value};
+use netscript::trace::{Method, Plan, Protocol, Request, Trace, trace};
+
+use crate::program::{Folder, run};
+use crate::support::chain::{BESIDE, CLOSED, Chain, FILTERED, OPEN, OTHER_TARGET, TARGET, TARGET6};
+use crate::support::needs;
+
+const PROBERS: [Method; 2] = [Method::Connect, Method::HalfOpen];
+
+/// What a trace is to say.
+struct Expected {
+    verdict: &'static str,
+    blocked_at: Option<IpAddr>,
+    /// Who answers at each hop, none for silence.
+    hops: Vec<Option<IpAddr>>,
+}
+
+impl Expected {
+    fn new(verdict: &'static str, blocked_at: Option<IpAddr>, hops: impl IntoIterator<Item = IpAddr>) -> Self {
+        Self { verdict, blocked_at, hops: hops.into_iter().map(Some).collect() }
+    }
+
+    fn check(&self, trace: &Trace, context: &str) {
+        let context = format!("{context}: {trace:#?}");
+        assert_eq!(trace.conclusion().verdict.name(), self.verdict, "{context}");
+        let blocked_at = trace.blocked_at().map(|hop| hop.addresses()[0]);
+        assert_eq!(blocked_at, self.blocked_at, "{context}");
+        let hops: Vec<_> = trace.hops().iter().map(|hop| hop.addresses().first().copied()).collect();
+        assert_eq!(hops, self.hops, "{context}");
+    }
+}
+
+fn request(chain: &Chain, host: IpAddr, port: u16, method: Method) -> Request {
+    Request { namespace: Some(chain.namespace()), method, ..Request::new(host.to_string(), port) }
+}
+
+fn traced(request: &Request) -> Trace {
+    let cancel = Cancel::new().unwrap();
+    trace(request, cancel.as_fd()).unwrap()
+}
+
+/// Traces with both probers, each once and then a hundred times, of which many run at the same time.
+fn always(chain: &Chain, host: IpAddr, port: u16, expected: &Expected) {
+    for method in PROBERS {
+        let request = request(chain, host, port, method);
+        expected.check(&traced(&request), &format!("{host}:{port}, {method:?}"));
+        std::thread::scope(|scope| {
+            for thread in 0..20 {
+                let request = &request;
+                scope.spawn(move || {
+                    for run in 0..5 {
+                        expected.check(&traced(request), &format!("{host}:{port}, {method:?}, run {thread}.{run}"));
+                    }
+                });
+            }
+        });
+    }
+}
+
+fn routers(hops: impl IntoIterator<Item = usize>) -> Vec<IpAddr> {
+    hops.into_iter().map(Chain::address).collect()
+}
+
+fn routers6(hops: impl IntoIterator<Item = usize>) -> Vec<IpAddr> {
+    hops.into_iter().map(Chain::address6).collect()
+}
+
+#[test]
+fn open_closed_and_filtered_ports_are_told_apart() {
+    needs!("nft");
+    let chain = Chain::new(5);
+    chain.target().nft(&format!(
+        "table inet f {{ chain in {{ type filter hook input priority 0; tcp dport {FILTERED} drop; }} }}"
+    ));
+    let way = |end: IpAddr| routers(1..5).into_iter().chain([end]);
+    let way6 = |end: IpAddr| routers6(1..5).into_iter().chain([end]);
+    always(&chain, TARGET, OPEN, &Expected::new("open", None, way(TARGET)));
+    always(&chain, TARGET, CLOSED, &Expected::new("closed", None, way(TARGET)));
+    always(&chain, TARGET6, OPEN, &Expected::new("open", None, way6(TARGET6)));
+    always(&chain, TARGET6, CLOSED, &Expected::new("closed", None, way6(TARGET6)));
+    let mut filtered = Expected::new("filtered", Some(Chain::address(4)), routers(1..5));
+    filtered.hops.push(None);
+    always(&chain, TARGET, FILTERED, &filtered);
+    let mut filtered = Expected::new("filtered", Some(Chain::address6(4)), routers6(1..5));
+    filtered.hops.push(None);
+    always(&chain, TARGET6, FILTERED, &filtered);
+}
+
+#[test]
+fn whoever_prohibits_is_named() {
+    needs!("nft");
+    let chain = Chain::new(6);
+    chain.hop(3).nft(&format!(
+        "table inet f {{ chain on {{ type filter hook forward priority 0;
+            tcp dport {FILTERED} reject with icmpx admin-prohibited;
+            tcp dport {CLOSED} reject with icmpx no-route; }} }}"
+    ));
+    let way = || routers(1..=3).into_iter().chain([Chain::address(3)]);
+    let way6 = || routers6(1..=3).into_iter().chain([Chain::address6(3)]);
+    always(&chain, TARGET, FILTERED, &Expected::new("prohibited", Some(Chain::address(3)), way()));
+    always(&chain, TARGET6, FILTERED, &Expected::new("prohibited", Some(Chain::address6(3)), way6()));
+    always(&chain, TARGET, CLOSED, &Expected::new("unreachable", Some(Chain::address(3)), way()));
+    always(&chain, TARGET6, CLOSED, &Expected::new("unreachable", Some(Chain::address6(3)), way6()));
+}
+
+#[test]
+fn the_last_hop_before_the_silence_is_named() {
+    needs!("nft");
+    let chain = Chain::new(6);
+    chain.hop(3).nft(&format!(
+        "table inet f {{ chain on {{ type filter hook forward priority 0; tcp dport {FILTERED} drop; }} }}"
+    ));
+    let mut expected = Expected::new("filtered", Some(Chain::address(3)), routers(1..=3));
+    expected.hops.push(None);
+    always(&chain, TARGET, FILTERED, &expected);
+}
+
+#[test]
+fn silent_hops_do_not_hide_what_is_behind_them() {
+    needs!("nft");
+    let chain = Chain::new(20);
+    for hop in [3, 7, 8, 12, 15] {
+        chain.silence(hop);
+    }
+    let mut expected = Expected::new("open", None, routers(1..20).into_iter().chain([TARGET]));
+    for hop in [3, 7, 8, 12, 15] {
+        expected.hops[hop - 1] = None;
+    }
+    always(&chain, TARGET, OPEN, &expected);
+    for method in PROBERS {
+        let trace = traced(&request(&chain, TARGET, OPEN, method));
+        assert!(trace.duration() < netscript::record::Duration::from_nanos(100_000_000), "{trace:#?}");
+    }
+}
+
+#[test]
+fn thirty_silent_hops_take_one_timeout() {
+    needs!("nft");
+    let chain = Chain::new(30);
+    for hop in 1..30 {
+        chain.silence(hop);
+    }
+    chain.hop(29).nft("table inet f { chain on { type filter hook forward priority 0; drop; } }");
+    for method in PROBERS {
+        let begin = Instant::now();
+        let trace = traced(&request(&chain, TARGET, OPEN, method));
+        assert!(begin.elapsed() < Duration::from_millis(1100), "{:?}", begin.elapsed());
+        Expected { verdict: "filtered", blocked_at: None, hops: vec![None] }.check(&trace, "silence");
+    }
+}
+
+#[test]
+fn thirty_hops_are_traced_to_their_end() {
+    needs!("nft");
+    let chain = Chain::new(30);
+    let expected = Expected::new("open", None, routers(1..30).into_iter().chain([TARGET]));
+    always(&chain, TARGET, OPEN, &expected);
+    let mut request = request(&chain, TARGET, OPEN, Method::Auto);
+    request.plan.last = 20;
+    Expected::new("inconclusive", None, routers(1..=20)).check(&traced(&request), "too short");
+}
+
+#[test]
+fn a_route_that_is_a_circle_is_unreachable() {
+    needs!();
+    let chain = Chain::new(6);
+    chain.turn_back(4);
+    let circle = |first: IpAddr, second: IpAddr| (3..=30).map(move |ttl| if ttl % 2 == 1 { first } else { second });
+    let way = routers(1..3).into_iter().chain(circle(Chain::address(3), Chain::address(4)));
+    always(&chain, TARGET, OPEN, &Expected::new("unreachable", Some(Chain::address(3)), way));
+    let way = routers6(1..3).into_iter().chain(circle(Chain::address6(3), Chain::address6(4)));
+    always(&chain, TARGET6, OPEN, &Expected::new("unreachable", Some(Chain::address6(3)), way));
+}
+
+#[test]
+fn a_black_hole_for_large_packets_does_not_stop_a_handshake() {
+    needs!("nft");
+    let chain = Chain::new(4);
+    chain.hop(2).ip("link set right mtu 1280");
+    chain.hop(2).nft(
+        "table inet f { chain out { type filter hook output priority 0;
+            icmp type destination-unreachable drop; icmpv6 type packet-too-big drop; } }",
+    );
+    always(&chain, TARGET, OPEN, &Expected::new("open", None, routers(1..4).into_iter().chain([TARGET])));
+}
+
+#[test]
+fn a_translated_destination_is_noticed_and_is_not_the_target() {
+    needs!("nft");
+    let chain = Chain::new(6);
+    chain.hop(3).nft(&format!(
+        "table ip n {{ chain pre {{ type nat hook prerouting priority -100;
+            ip daddr {TARGET} tcp dport 80 dnat to {OTHER_TARGET}:{OPEN}; 
+            ip daddr {TARGET} tcp dport {FILTERED} dnat to {OTHER_TARGET}:{FILTERED}; }} }}"
+    ));
+    chain.hop(5).nft(&format!(
+        "table ip f {{ chain on {{ type filter hook forward priority 0; tcp dport {FILTERED} drop; }} }}"
+    ));
+    // Behind the translation every hop answers in the name of the target.
+    let way: Vec<_> = routers(1..3).into_iter().chain([TARGET; 4]).collect();
+    always(&chain, TARGET, 80, &Expected::new("open", None, way.clone()));
+    for method in PROBERS {
+        let trace = traced(&request(&chain, TARGET, 80, method));
+        let Some(Value::Text(said)) = trace.get("translation") else { panic!("{trace:#?}") };
+        assert!(said.starts_with("at or before hop 3: "), "{said}");
+    }
+    let mut expected = Expected::new("filtered", Some(TARGET), way.into_iter().take(5));
+    expected.hops.push(None);
+    always(&chain, TARGET, FILTERED, &expected);
+}
+
+#[test]
+fn two_equal_paths_are_both_seen() {
+    needs!("nft");
+    let chain = Chain::new(5);
+    let _beside = chain.double(3);
+    for method in PROBERS {
+        let mut request = request(&chain, TARGET, OPEN, method);
+        request.plan.probes = 10;
+        let traces: Vec<_> = (0..100).map(|_| traced(&request)).collect();
+        for trace in &traces {
+            assert_eq!(trace.conclusion().verdict.name(), "open", "{trace:#?}");
+            assert!(trace.blocked_at().is_none());
+            let seen = trace.hops()[2].addresses();
+            assert!(seen.iter().all(|address| [Chain::address(3), IpAddr::V4(BESIDE)].contains(address)), "{seen:?}");
+        }
+        // Ten flows that all go the same way are one case in five hundred.
+        let both = traces.iter().filter(|trace| trace.hops()[2].addresses().len() == 2).count();
+        assert!(both > 90, "{both}");
+    }
+}
+
+#[test]
+fn udp_and_echo_tell_what_they_can() {
+    needs!("nft");
+    let chain = Chain::new(4);
+    chain.target().nft(&format!(
+        "table inet f {{ chain in {{ type filter hook input priority 0; udp dport {FILTERED} drop; }} }}"
+    ));
+    let traced = |protocol, host, port| {
+        traced(&Request { protocol, method: Method::Auto, ..request(&chain, host, port, Method::Auto) })
+    };
+    let way = || routers(1..4).into_iter().chain([TARGET]);
+    let way6 = || routers6(1..4).into_iter().chain([TARGET6]);
+    Expected::new("closed", None, way()).check(&traced(Protocol::Udp, TARGET, CLOSED), "UDP");
+    Expected::new("closed", None, way6()).check(&traced(Protocol::Udp, TARGET6, CLOSED), "UDP over IPv6");
+    let silent = traced(Protocol::Udp, TARGET, FILTERED);
+    assert_eq!(silent.conclusion().verdict.name(), "inconclusive", "{silent:#?}");
+    Expected::new("open", None, way()).check(&traced(Protocol::Icmp, TARGET, 0), "echo");
+    Expected::new("open", None, way6()).check(&traced(Protocol::Icmp, TARGET6, 0), "echo over IPv6");
+    // Without privilege, where the administrator lets everybody.
+    let everybody = "echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range";
+    assert!(chain.source().command("sh").args(["-c", everybody]).status().unwrap().success());
+    let echo = traced(Protocol::Icmp, TARGET, 0);
+    assert_eq!(echo.prober(), "echo");
+    Expected::new("open", None, way()).check(&echo, "unprivileged echo");
+    Expected::new("open", None, way6()).check(&traced(Protocol::Icmp, TARGET6, 0), "unprivileged echo over IPv6");
+}
+
+#[test]
+fn late_answers_are_waited_for() {
+    needs!("python3");
+    for (delay, jitter) in [("50", "0"), ("150", "0"), ("450", "0"), ("40", "30")] {
+        let chain = Chain::with_slow_link(6, Some((3, &[delay, jitter])));
+        let expected = Expected::new("open", None, routers(1..6).into_iter().chain([TARGET]));
+        for method in PROBERS {
+            let trace = traced(&request(&chain, TARGET, OPEN, method));
+            expected.check(&trace, &format!("{delay} ms, {jitter} ms"));
+        }
+    }
+}
+
+#[test]
+fn what_is_lost_once_is_asked_again() {
+    needs!("python3");
+    for every in ["2", "3", "5"] {
+        let chain = Chain::with_slow_link(6, Some((3, &["1", "0", every])));
+        let expected = Expected::new("open", None, routers(1..6).into_iter().chain([TARGET]));
+        for method in PROBERS {
+            let request =
+                Request { plan: Plan { probes: 8, ..Plan::default() }, ..request(&chain, TARGET, OPEN, method) };
+            expected.check(&traced(&request), &format!("every {every}"));
+        }
+    }
+}
+
+#[test]
+fn routers_that_answer_rarely_are_found() {
+    needs!("nft");
+    let chain = Chain::new(6);
+    for hop in 1..6 {
+        chain.hop(hop).nft(
+            "table inet f { chain out { type filter hook output priority 0;
+                icmp type time-exceeded limit rate 10/second burst 1 packets accept; icmp type time-exceeded drop; } }",
+        );
+    }
+    let expected = Expected::new("open", None, routers(1..6).into_iter().chain([TARGET]));
+    for method in PROBERS {
+        expected.check(&traced(&request(&chain, TARGET, OPEN, method)), "rate limited");
+        std::thread::sleep(Duration::from_millis(150));
+    }
+}
+
+#[test]
+fn thousands_of_traces_leave_nothing() {
+    needs!();
+    let chain = Chain::new(3);
+    let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let before = descriptors();
+    for method in PROBERS {
+        let request = request(&chain, TARGET, OPEN, method);
+        for _ in 0..1000 {
+            assert_eq!(traced(&request).conclusion().verdict.name(), "open");
+        }
+    }
+    assert!(descriptors() <= before + 5);
+    for netns in [chain.source(), chain.target()] {
+        let table = run(netns.command("cat").arg("/proc/net/tcp")).stdout;
+        let left: Vec<_> = table.lines().skip(1).filter(|line| line.split_whitespace().nth(3) != Some("0A")).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+fn nobody_needs_a_privilege() {
+    needs!("nft", "setpriv");
+    let chain = Chain::new(5);
+    chain.hop(3).nft(&format!(
+        "table inet f {{ chain on {{ type filter hook forward priority 0;
+            tcp dport {FILTERED} reject with icmpx admin-prohibited; }} }}"
+    ));
+    let folder = Folder::new();
+    folder.make_public();
+    std::fs::copy(crate::program::NETSCRIPT, folder.path("netscript")).unwrap();
+    let traced = |host: IpAddr, port: u16| {
+        let script =
+            format!("let t = traceroute(\"{host}\", {port}); `${{t.prober}} ${{t.verdict}} ${{t.blocked_at?.ttl}}`");
+        let mut command = chain.source().command("setpriv");
+        command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]);
+        command.arg(folder.path("netscript")).args(["eval", &script]).current_dir("/");
+        let ended = run(&mut command);
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+        ended.stdout.trim().to_owned()
+    };
+    assert_eq!(traced(TARGET, OPEN), "connect open");
+    assert_eq!(traced(TARGET6, OPEN), "connect open");
+    assert_eq!(traced(TARGET, CLOSED), "connect closed");
+    assert_eq!(traced(TARGET, FILTERED), "connect prohibited 3");
+    assert_eq!(traced(TARGET6, FILTERED), "connect prohibited 3");
+}
