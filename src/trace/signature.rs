@@ -2,7 +2,8 @@
 //!
 //! Each attempt is one flow, with a source port (or echo identifier) of its own, so that routers with several equal
 //! paths send all its probes the same way; the time to live is in the sequence number, with a secret beside it that
-//! nobody can guess who did not see the probe.
+//! nobody can guess who did not see the probe. It is in the upper bits: a SYN that is within the window of an earlier
+//! one makes the target reset that one (RFC 9293, section 3.10.7.4).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -29,8 +30,19 @@ pub struct Signature {
 pub struct Flow {
     /// Source port, or identifier of echo requests.
     pub port: u16,
-    /// The upper 24 bits of the sequence numbers, or what echo requests carry.
+    /// Its lower 24 bits are those of sequence numbers; echo requests carry it.
     pub secret: u32,
+}
+
+const TTL_SHIFT: u32 = 24;
+const SECRET: u32 = (1 << TTL_SHIFT) - 1;
+
+fn sequence_number(flow: &Flow, ttl: u8) -> u32 {
+    u32::from(ttl) << TTL_SHIFT | flow.secret & SECRET
+}
+
+fn is_of(flow: &Flow, sequence: u32) -> bool {
+    flow.secret & SECRET == sequence & SECRET
 }
 
 /// The window of a SYN of Linux.
@@ -54,7 +66,7 @@ impl Signature {
     }
 
     fn syn(&self, flow: &Flow, ttl: u8) -> Option<Vec<u8>> {
-        let mut tcp = TcpHeader::new(flow.port, self.target.port(), flow.secret & !0xff | u32::from(ttl), WINDOW);
+        let mut tcp = TcpHeader::new(flow.port, self.target.port(), sequence_number(flow, ttl), WINDOW);
         tcp.syn = true;
         // A SYN without any option is what port scanners send; some firewalls drop it.
         let segment_size = if self.source.is_ipv4() { 1460 } else { 1440 };
@@ -91,7 +103,7 @@ impl Signature {
         match (self.protocol, quote.protocol) {
             (Protocol::Tcp, IpNumber::TCP) => {
                 let sequence = u32::from_be_bytes([b4, b5, b6, b7]);
-                let probe = self.probe(|flow| flow.secret & !0xff == sequence & !0xff, sequence)?;
+                let probe = self.probe(|flow| is_of(flow, sequence), sequence >> TTL_SHIFT)?;
                 let flow = self.flows.get(usize::from(probe.attempt))?;
                 let source = SocketAddr::new(quote.source, u16::from_be_bytes([p0, p1]));
                 let target = SocketAddr::new(quote.destination, u16::from_be_bytes([p2, p3]));
@@ -126,8 +138,8 @@ impl Signature {
             return None;
         }
         let sequence = tcp.acknowledgment_number().wrapping_sub(1);
-        let ours = |flow: &Flow| flow.port == tcp.destination_port() && flow.secret & !0xff == sequence & !0xff;
-        let probe = self.probe(ours, sequence)?;
+        let ours = |flow: &Flow| flow.port == tcp.destination_port() && is_of(flow, sequence);
+        let probe = self.probe(ours, sequence >> TTL_SHIFT)?;
         match (tcp.rst(), tcp.fin()) {
             (true, _) => Some((probe, Answer::Reset)),
             // Without SYN it is about a connection that an earlier probe has half opened.
@@ -143,9 +155,9 @@ impl Signature {
         (from == self.target.ip()).then(|| self.probe(ours, sequence.into())).flatten()
     }
 
-    fn probe(&self, ours: impl Fn(&Flow) -> bool, sequence: u32) -> Option<Probe> {
+    fn probe(&self, ours: impl Fn(&Flow) -> bool, ttl: u32) -> Option<Probe> {
         let attempt = u8::try_from(self.flows.iter().position(ours)?).ok()?;
-        let ttl = u8::try_from(sequence & 0xff).ok()?;
+        let ttl = u8::try_from(ttl).ok()?;
         (ttl > 0).then_some(Probe { ttl, attempt })
     }
 

@@ -52,6 +52,9 @@ impl Chain {
                 Netns::housing(begin, "kill $DELAY 2>/dev/null", &[("ARGUMENTS", &variables), ("PROGRAM", program)])
             })
             .collect();
+        for netns in &hosts {
+            shell(netns, ROUTER);
+        }
         for hop in 1..=hops {
             let (left, right) = (&hosts[hop - 1], &hosts[hop]);
             let ends = [(link(hop, 1), link6(hop, 1)), (link(hop, 2), link6(hop, 2))];
@@ -75,7 +78,6 @@ impl Chain {
             right.ip(&format!("address add {six_right}/64 dev left nodad"));
         }
         for (hop, netns) in hosts.iter().enumerate() {
-            shell(netns, ROUTER);
             if hop < hops {
                 netns.ip(&format!("route add default via {}", link(hop + 1, 2)));
                 netns.ip(&format!("-6 route add default via {}", link6(hop + 1, 2)));
@@ -127,10 +129,14 @@ impl Chain {
 
     /// Has a router never say that a time to live ended there.
     pub(crate) fn silence(&self, hop: usize) {
-        self.hop(hop).nft(
-            "table inet silence { chain out { type filter hook output priority 0;
-                icmp type time-exceeded drop; icmpv6 type time-exceeded drop; } }",
-        );
+        self.filter(hop, "output", "icmp type time-exceeded drop; icmpv6 type time-exceeded drop");
+    }
+
+    /// Gives a hop a firewall with these rules of nft(8) at that hook: `input`, `forward`, `output`.
+    #[track_caller]
+    pub(crate) fn filter(&self, hop: usize, hook: &str, rules: &str) {
+        let chain = format!("chain {hook} {{ type filter hook {hook} priority 0; {rules}; }};");
+        self.hop(hop).nft(&format!("table inet firewall {{ {chain} }};"));
     }
 
     /// Has a router send packets for the target back to where they come from.
@@ -144,9 +150,9 @@ impl Chain {
     pub(crate) fn double(&self, hop: usize) -> Netns {
         let (before, after) = (self.hop(hop - 1), self.hop(hop + 1));
         let beside = Netns::new();
+        shell(&beside, ROUTER);
         connect((before, "beside", "192.0.2.1/30"), (&beside, "left", &format!("{BESIDE}/30")));
         connect((&beside, "right", "192.0.2.5/30"), (after, "beside", "192.0.2.6/30"));
-        shell(&beside, ROUTER);
         beside.ip("route add default via 192.0.2.6");
         beside.ip(&format!("route add {}/32 via 192.0.2.1", link(1, 1)));
         let ways = format!("nexthop via {} nexthop via {BESIDE}", link(hop, 2));
@@ -168,8 +174,10 @@ const ROUTER: &str = "
     echo 0 > ipv4/icmp_ratelimit
     echo 0 > ipv6/icmp/ratelimit
     for limit in ipv4/icmp_msgs_per_sec ipv4/icmp_msgs_burst; do [ -w $limit ] && echo 1000000 > $limit; done
-    for filter in ipv4/conf/*/rp_filter; do echo 0 > $filter; done
-    true";
+    for interfaces in all default; do
+        echo 0 > ipv4/conf/$interfaces/rp_filter
+        echo 0 > ipv6/conf/$interfaces/accept_dad
+    done";
 
 /// Makes the slow link, in the namespace of one of its ends.
 const DELAY: &str = "nsenter --net=/run/netns/$NAME -- python3 $PROGRAM $ARGUMENTS & DELAY=$!";
