@@ -16,6 +16,8 @@ mod record;
 mod run;
 mod signature;
 mod strategy;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use std::fmt;

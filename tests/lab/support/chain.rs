@@ -1,7 +1,6 @@
 //! A chain of routers with a target at its end, and what can be wrong with it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, TcpListener};
-use std::process::Command;
 use std::thread::JoinHandle;
 
 use netscript::host::Namespace;
@@ -125,6 +124,11 @@ impl Chain {
     /// The IPv6 address that a router answers from.
     pub(crate) fn address6(hop: usize) -> IpAddr {
         link6(hop, 2).into()
+    }
+
+    /// The IPv6 address of the hop before, on the link to this one.
+    pub(crate) fn near_address6(hop: usize) -> IpAddr {
+        link6(hop, 1).into()
     }
 
     /// Has a router never say that a time to live ended there.
