@@ -58,6 +58,8 @@ const AT_HOME: &[(&str, &[&str])] = &[
     ("pcap", &["capture"]),
     ("aya", &["host"]),
     ("bollard", &["host"]),
+    ("hyper", &["host"]),
+    ("hyper_util", &["host"]),
     ("clap", &["cli"]),
     ("rustyline", &["repl"]),
     ("signal_hook", &["cli", "repl"]),

@@ -18,6 +18,7 @@ mod output;
 mod pcap;
 mod pcapng;
 mod pipeline;
+mod recording;
 mod source;
 #[cfg(test)]
 mod testing;
@@ -32,5 +33,6 @@ pub use filter_error::FilterError;
 pub use live::{Listen, LiveCapture, LiveSettings, RemoteShell};
 pub use output::OutputFile;
 pub use pipeline::{Pipeline, PipelineError, Stage, Until};
+pub use recording::{Recording, Rotation};
 pub use source::{Arrival, Interface, PacketSource, Progress};
 pub use writer::{Format, Writer};

@@ -22,6 +22,8 @@ pub struct OutputFile {
     file: File,
     /// Whether the old content is still there.
     untouched: bool,
+    /// Bytes written.
+    size: u64,
 }
 
 impl OutputFile {
@@ -46,16 +48,21 @@ impl OutputFile {
         }
     }
 
+    /// Bytes written so far.
+    pub(super) const fn size(&self) -> u64 {
+        self.size
+    }
+
     fn stdout() -> io::Result<Self> {
         let fd = rustix::stdio::stdout().try_clone_to_owned()?;
-        Ok(Self { file: File::from(fd), untouched: false })
+        Ok(Self { file: File::from(fd), untouched: false, size: 0 })
     }
 
     fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
         let fd = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
         let regular = FileType::from_raw_mode(fstat(&fd)?.st_mode) == FileType::RegularFile;
-        Ok(Self { file: File::from(fd), untouched: regular })
+        Ok(Self { file: File::from(fd), untouched: regular, size: 0 })
     }
 
     /// Gives up the old content, unless somebody reads it.
@@ -80,7 +87,9 @@ impl Write for OutputFile {
         if self.untouched {
             self.empty()?;
         }
-        self.file.write(bytes)
+        let written = self.file.write(bytes)?;
+        self.size += written as u64;
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {

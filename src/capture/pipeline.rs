@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{Arrival, CaptureError, FilterError, FilterSet, Interface, OutputFile, PacketSource, Progress, Writer};
-use crate::flow::{Analyzer, Event, Flow, FlowId, Interest, Observer, Table};
+use super::{Arrival, CaptureError, FilterError, FilterSet, Interface, PacketSource, Progress, Recording};
+use crate::flow::{Analyzer, Attributor, Event, Flow, FlowId, Interest, Observer, Table};
 use crate::limits::{Limits, Loss};
 use crate::packet::{Decoder, Keep, Packet};
 use crate::record::{Duration, Row, Time, Tuple};
@@ -40,7 +40,7 @@ pub struct Pipeline {
     conversations: Conversations,
     /// Where the stages' rows are: in the order in which the stages were given.
     places: Vec<Place>,
-    writer: Option<Writer<OutputFile>>,
+    recording: Option<Recording>,
     captured: u64,
     received: u64,
     first: Option<Time>,
@@ -127,7 +127,7 @@ impl Pipeline {
             interfaces: InterfaceNames::default(),
             conversations: Conversations::default(),
             places: Vec::new(),
-            writer: None,
+            recording: None,
             captured: 0,
             received: 0,
             first: None,
@@ -156,8 +156,8 @@ impl Pipeline {
     }
 
     /// Writes every packet that the filter lets through, too.
-    pub fn write_to(&mut self, writer: Writer<OutputFile>) {
-        self.writer = Some(writer);
+    pub fn record(&mut self, recording: Recording) {
+        self.recording = Some(recording);
     }
 
     /// Reads some packets, and closes some conversations behind the last one. Gives `false` once that is done; all rows are
@@ -174,6 +174,9 @@ impl Pipeline {
                 Arrival::Packet => {}
                 Arrival::Nothing(now) => {
                     self.is_idle = !self.has_rows();
+                    if let Some(recording) = &mut self.recording {
+                        recording.flush()?;
+                    }
                     if let Some(table) = &mut self.table {
                         table.pass(now, &mut self.conversations);
                     }
@@ -218,10 +221,12 @@ impl Pipeline {
                 return Ok(Arrival::End);
             }
         }
-        self.captured += 1;
-        if let Some(writer) = &mut self.writer {
-            writer.write(&packet, self.source.interfaces(), None)?;
+        if let Some(recording) = &mut self.recording
+            && !recording.write(&packet, self.source.interfaces(), None)?
+        {
+            return Ok(Arrival::End);
         }
+        self.captured += 1;
         if self.table.is_some() || self.decoded {
             let frame = self.decoder.decode(&packet);
             if let Some(table) = &mut self.table {
@@ -252,7 +257,14 @@ impl Pipeline {
         if !std::mem::replace(&mut self.ended, true) {
             self.decoder.finish();
         }
-        self.end_writing()
+        self.end_recording()
+    }
+
+    /// Asks who conversations belong to.
+    pub fn attribute_by(&mut self, attributor: Box<dyn Attributor>) {
+        if let Some(table) = &mut self.table {
+            table.attribute_by(attributor);
+        }
     }
 
     /// Whether the last [`advance`](Self::advance) waited for a live source in vain.
@@ -277,9 +289,9 @@ impl Pipeline {
     /// # Errors
     ///
     /// When the file cannot be completed.
-    pub fn end_writing(&mut self) -> Result<(), PipelineError> {
-        if let Some(writer) = self.writer.take() {
-            writer.finish(self.source.interfaces())?;
+    pub fn end_recording(&mut self) -> Result<(), PipelineError> {
+        if let Some(mut recording) = self.recording.take() {
+            recording.finish(self.source.interfaces())?;
         }
         Ok(())
     }

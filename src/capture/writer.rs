@@ -25,8 +25,10 @@ impl Format {
     /// [`Pcap`](Self::Pcap) for names that end in `.pcap`, else [`Pcapng`](Self::Pcapng).
     #[must_use]
     pub fn of_name(path: &Path) -> Self {
-        match path.extension() {
-            Some(extension) if extension.eq_ignore_ascii_case("pcap") => Self::Pcap,
+        // Behind that stands the number of a file of several.
+        let extension = path.extension().unwrap_or_default().to_string_lossy();
+        match extension.trim_end_matches(|c: char| c.is_ascii_digit()) {
+            extension if extension.eq_ignore_ascii_case("pcap") => Self::Pcap,
             _ => Self::Pcapng,
         }
     }
@@ -64,6 +66,11 @@ impl Writer<OutputFile> {
     pub fn create(path: &Path) -> Result<Self, CaptureError> {
         let (file, name) = OutputFile::create(path)?;
         Ok(Self::new(file, name, Format::of_name(path)))
+    }
+
+    /// How large the file is by now, in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.out.get_ref().size() + self.out.buffer().len() as u64
     }
 }
 

@@ -169,6 +169,15 @@ pub(super) struct OutputArguments {
     /// Write the packets that were read, to a pcapng file (or a pcap file, if the name ends so)
     #[arg(short = 'w', long = "write", value_name = "FILE")]
     pub(super) write: Option<PathBuf>,
+    /// With -w: begin a new file when one is larger than so many million bytes
+    #[arg(short = 'C', value_name = "MEGABYTES", requires = "write", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) rotate_megabytes: Option<u64>,
+    /// With -w: begin a new file after so many seconds; its name is then a pattern of strftime: %H%M%S.pcapng
+    #[arg(short = 'G', value_name = "SECONDS", requires = "write", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) rotate_seconds: Option<u32>,
+    /// With -C: use so many files in turn; with -G: stop after so many
+    #[arg(short = 'W', value_name = "FILES", requires = "write", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) rotate_files: Option<u32>,
     /// Write the packets that show the findings
     #[arg(long, value_name = "FILE")]
     pub(super) evidence: Option<PathBuf>,

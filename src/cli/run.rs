@@ -7,8 +7,9 @@ use super::arguments::{EvalArguments, LimitArguments, OutputArguments, ReplArgum
 use super::list::print;
 use super::progress::ProgressLine;
 use super::{Ended, help, output, signals};
-use crate::capture::{Cancel, CaptureFile, LiveSettings, Until};
+use crate::capture::{Cancel, CaptureFile, LiveSettings, Rotation, Until};
 use crate::limits::{ByteSize, Limits};
+use crate::record::Duration;
 use crate::repl::{self, Console};
 use crate::report::{Style, Verdict, harmless, loss};
 use crate::script::{Library, Live, Netscript, Options, Permission, Place, Report, Script, Source};
@@ -153,6 +154,11 @@ fn options(
         filter: source.filter.clone(),
         until: Until { packets: limits.count, duration: limits.duration },
         write: output.and_then(|output| output.write.clone()),
+        rotation: output.map_or_else(Rotation::default, |output| Rotation {
+            bytes: output.rotate_megabytes.map(|size| size.saturating_mul(1_000_000)),
+            every: output.rotate_seconds.map(|seconds| Duration::from_secs(seconds.into())),
+            files: output.rotate_files,
+        }),
         evidence: output.and_then(|output| output.evidence.clone()),
         limits: Limits::within(limits.max_memory),
         memory: Some(limits.max_memory),

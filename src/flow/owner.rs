@@ -1,6 +1,7 @@
 //! Who on this host a conversation belongs to.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -64,8 +65,68 @@ pub struct Owners {
     pub server: Ownership,
 }
 
+impl Owners {
+    /// The owner that a person asks for: of the client's end, if that is on this host, else of the server's.
+    fn nearest(&self) -> &Ownership {
+        if self.client == Ownership::Elsewhere { &self.server } else { &self.client }
+    }
+
+    /// Name of the process that [`nearest`](Self::nearest) has.
+    pub(crate) fn process(&self) -> Option<&str> {
+        self.nearest().owner()?.process.as_deref()
+    }
+
+    /// Identifier of that process.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.nearest().owner()?.pid
+    }
+
+    /// The container of that process.
+    pub(crate) fn container(&self) -> Option<&str> {
+        self.nearest().owner()?.container.as_deref()
+    }
+
+    /// How that is known, or why it is not.
+    pub(crate) fn attribution(&self) -> Option<Cow<'_, str>> {
+        match self.nearest() {
+            Ownership::Known(owner) => Some(owner.found.name().into()),
+            Ownership::Unknown(why) => Some(format!("unknown: {why}").into()),
+            Ownership::Elsewhere => None,
+        }
+    }
+
+    /// Name of the process of the server, if that is on this host.
+    pub(crate) fn server_process(&self) -> Option<&str> {
+        self.server.owner()?.process.as_deref()
+    }
+
+    /// The container of the server.
+    pub(crate) fn server_container(&self) -> Option<&str> {
+        self.server.owner()?.container.as_deref()
+    }
+
+    /// Whether more could be known later.
+    pub(crate) const fn is_settled(&self) -> bool {
+        !matches!(self.client, Ownership::Unknown(_)) && !matches!(self.server, Ownership::Unknown(_))
+    }
+
+    /// The same, with client and server exchanged.
+    pub(crate) fn swapped(&self) -> Self {
+        Self { client: self.server.clone(), server: self.client.clone() }
+    }
+}
+
+impl Ownership {
+    fn owner(&self) -> Option<&Owner> {
+        match self {
+            Self::Known(owner) => Some(owner),
+            Self::Unknown(_) | Self::Elsewhere => None,
+        }
+    }
+}
+
 /// Finds out who conversations belong to, while they are captured.
-pub trait Attributor: Send {
+pub trait Attributor: fmt::Debug + Send {
     /// The owners of a conversation, as far as they are known by now. Asked again when the conversation ends, if
     /// something was unknown before.
     fn owners(&mut self, protocol: u8, client: SocketAddr, server: SocketAddr) -> Owners;

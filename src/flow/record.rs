@@ -1,12 +1,13 @@
 //! The record of one conversation.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::icmp::Exchange;
 use super::key::{End, Key};
 use super::role::Role;
 use super::tcp::Tcp;
-use super::{Side, community_id};
+use super::{Owners, Side, community_id};
 use crate::packet::{Frame, Transport, Tunnel, Vlans, protocol_name};
 use crate::record::Time;
 
@@ -28,6 +29,7 @@ pub struct Flow {
     tunnel: Option<Box<Tunnel>>,
     /// Type and code of the first ICMP message.
     icmp: Option<(u8, u8)>,
+    pub(super) owners: Option<Arc<Owners>>,
 }
 
 impl Flow {
@@ -50,6 +52,7 @@ impl Flow {
                 Transport::Icmp(icmp) => Some((icmp.kind, icmp.code)),
                 _ => None,
             },
+            owners: None,
         }
     }
 
@@ -103,6 +106,12 @@ impl Flow {
             Side::Responder => self.originator.other(),
         });
         if self.has_ports() { end } else { SocketAddr::new(end.ip(), 0) }
+    }
+
+    /// Who on this host has its two ends, if anybody was asked.
+    #[must_use]
+    pub fn owners(&self) -> Option<&Owners> {
+        self.owners.as_deref()
     }
 
     /// How it is known who is the originator.
@@ -230,6 +239,20 @@ crate::record! {
         unanswered_syns: Integer in "packets" => |flow| flow.tcp.as_ref().map_or(0, Tcp::unanswered_syns);
         /// TCP: payload that was sent, as later segments or acknowledgments show, and that the capture does not have.
         lost_bytes: Integer in "bytes" => |flow| flow.both(super::tcp::Half::lost_bytes);
+        /// Live: name of the process at the client's end if that is on this host, else at the server's.
+        process: Text => |flow| flow.owners().and_then(Owners::process);
+        /// Live: identifier of that process.
+        pid: Integer => |flow| flow.owners().and_then(Owners::pid);
+        /// Live: container of that process; none on the host itself.
+        container: Text => |flow| flow.owners().and_then(Owners::container);
+        /// Live: how the process is known: `hook` (the kernel told when the connection was made), `socket` (the kernel's
+        /// table has that connection), `listener` (it listens there), `address` (of a container; which process is not
+        /// known); or `unknown: ` and why.
+        attribution: Text => |flow| flow.owners().and_then(Owners::attribution);
+        /// Live: name of the process at the server's end, if that is on this host.
+        server_process: Text => |flow| flow.owners().and_then(Owners::server_process);
+        /// Live: container of that process; none on the host itself.
+        server_container: Text => |flow| flow.owners().and_then(Owners::server_container);
         /// Community ID v1, seed 0: the identifier of this conversation in Zeek, Suricata, Arkime and others.
         community_id: Text => |flow| flow.community_id();
         /// VLAN identifiers of the first packet, outermost first.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
@@ -9,7 +10,7 @@ use super::budget::Budget;
 use super::feed::{Feed, Payloads};
 use super::key::{End, Key};
 use super::slab::Slab;
-use super::{Flow, Side};
+use super::{Attributor, Flow, Owners, Side};
 use crate::limits::{Limits, Loss};
 use crate::packet::{Frame, TcpFlags, Transport};
 use crate::record::{Duration, Time};
@@ -154,10 +155,20 @@ pub struct Table {
     loss: Loss,
     /// What is open at the end of the input and not closed yet.
     closing: Option<VecDeque<u32>>,
+    attributor: Option<Box<dyn Attributor>>,
 }
 
 /// Conversations that take little memory whatever they hold.
 const FEW: usize = 1000;
+
+/// Asks who a conversation belongs to, unless that is known.
+fn attribute(flow: &mut Flow, attributor: &mut Option<Box<dyn Attributor>>) {
+    let Some(attributor) = attributor else { return };
+    if !flow.owners().is_some_and(Owners::is_settled) {
+        let [client, server] = Side::BOTH.map(|side| flow.endpoint(side));
+        flow.owners = Some(Arc::new(attributor.owners(flow.protocol(), client, server)));
+    }
+}
 
 impl Table {
     /// An empty table.
@@ -172,8 +183,15 @@ impl Table {
             budget: Budget::of(limits),
             loss: Loss::default(),
             closing: None,
+            attributor: None,
             limits: limits.clone(),
         }
+    }
+
+    /// Asks who conversations belong to: before their first payload is told, and again at their end if that is not
+    /// certain by then.
+    pub fn attribute_by(&mut self, attributor: Box<dyn Attributor>) {
+        self.attributor = Some(attributor);
     }
 
     /// What was not seen so far.
@@ -237,6 +255,9 @@ impl Table {
             state.segment(side, tcp, frame.payload_length, time, &mut self.budget);
             let queue = Queue::of(flow);
             if payloads.are_wanted() {
+                if frame.payload_length > 0 && flow.owners.is_none() {
+                    attribute(flow, &mut self.attributor);
+                }
                 let mut feed = Feed { id: FlowId(slot), flow, payloads, budget: &mut self.budget, observer };
                 feed.segment(side, tcp, frame, time);
             }
@@ -300,6 +321,7 @@ impl Table {
         if let Ok(place) = self.index.find_entry(Place::spread(hash), |place| place.slot == slot) {
             place.remove();
         }
+        attribute(&mut flow, &mut self.attributor);
         let (id, budget) = (FlowId(slot), &mut self.budget);
         if let Some(tcp) = &mut flow.tcp {
             tcp.forget_holes(budget);

@@ -3,9 +3,24 @@
 //! Everything is read from the kernel and from container engines when it is asked for, and nothing is changed.
 
 pub mod container;
+mod endpoint;
 mod error;
+mod interface;
+mod link;
 mod namespace;
+mod netlink;
+mod owner;
+mod process;
+mod snapshot;
+mod socket;
 
-pub use container::{Container, Containers, KnownBy, Query, Runtime};
+pub use container::{Container, Containers, KnownBy, Query, Runtime, Sockets, Veth, Veths};
+pub use endpoint::{Connection, Listener, connections, listeners};
 pub use error::HostError;
+pub use interface::{Interface, InterfaceRate, interfaces, rates};
+pub use link::{Counters, Link, Peer, links};
 pub use namespace::{Namespace, NamespaceId};
+pub use owner::SocketOwners;
+pub use process::{Process, Users};
+pub use snapshot::Snapshot;
+pub use socket::{Socket, SocketReader, SocketState, SocketTable, Which};

@@ -11,7 +11,7 @@ use super::live::Live;
 use super::memory::Memory;
 use super::permission::Permission;
 use super::plan::Fields;
-use crate::capture::{Cancel, LiveSettings, Progress, Selection, Until};
+use crate::capture::{Cancel, LiveSettings, Progress, Rotation, Selection, Until};
 use crate::limits::{ByteSize, Limits, Loss};
 use crate::report::{Finding, Outcome, Renderer, Verdict, loss};
 
@@ -39,6 +39,8 @@ pub struct Options {
     pub until: Until,
     /// Every packet that is captured is written there, too.
     pub write: Option<PathBuf>,
+    /// When to go on in another file there.
+    pub rotation: Rotation,
     /// The packets that show the findings are written there.
     pub evidence: Option<PathBuf>,
     /// How much may be kept.
@@ -59,6 +61,9 @@ pub struct RunProgress {
     /// Packets read from it.
     pub packets: u64,
 }
+
+/// Takes a line of text for a person.
+pub(crate) type Announce = Box<dyn FnMut(&str)>;
 
 /// What a run found out, so far.
 #[derive(Debug, Default)]
@@ -89,7 +94,7 @@ pub(crate) struct Context {
     pub(crate) ledger: RefCell<Ledger>,
     pub(crate) progress: RefCell<Box<dyn FnMut(RunProgress)>>,
     /// What is said aside while it happens: what is being listened on.
-    pub(crate) announce: RefCell<Box<dyn FnMut(&str)>>,
+    pub(crate) announce: RefCell<Announce>,
     /// The functions of the script, for closures that run outside of a call.
     pub(crate) functions: RefCell<AST>,
     pub(crate) engine: OnceCell<Weak<Engine>>,
@@ -116,6 +121,14 @@ impl Context {
             ErrorKind::Permission,
             format!("{what} needs the permission `{permission}`, which was not granted; add --allow {permission}"),
         ))
+    }
+
+    /// Tells aside, once, why something could not be seen: a verdict cannot be clean then.
+    pub(crate) fn note(&self, note: &str) {
+        let notes = &mut self.ledger.borrow_mut().notes;
+        if !notes.iter().any(|known| known == note) {
+            notes.push(note.to_owned());
+        }
     }
 
     /// Writes something that the script says.

@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::value::from_dynamic;
 use crate::capture::{CaptureError, FilterError, PipelineError};
+use crate::host::HostError;
 use crate::report::{Verdict, harmless};
 
 /// What kind of trouble stopped a script; scripts read it as `e.kind`.
@@ -86,6 +87,12 @@ pub(crate) fn thrown(kind: ErrorKind, message: impl Into<String>) -> Box<EvalAlt
 /// What is wrong with a source or a file, as scripts see it.
 pub(crate) fn capture_error(error: &CaptureError) -> Box<EvalAltResult> {
     let kind = if error.could_not_observe() { ErrorKind::Observation } else { ErrorKind::Input };
+    thrown(kind, error.to_string())
+}
+
+/// What went wrong when this host was asked about itself, as scripts see it.
+pub(crate) fn host_error(error: &HostError) -> Box<EvalAltResult> {
+    let kind = if error.could_not_observe() { ErrorKind::Observation } else { ErrorKind::Usage };
     thrown(kind, error.to_string())
 }
 

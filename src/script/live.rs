@@ -35,7 +35,14 @@ impl Live {
     ///
     /// When there is no such place, or this process may not look at it.
     pub fn find(&self) -> Result<Vec<Listen>, HostError> {
-        let mut places = self.places.iter().map(|place| place.find().map(Some)).collect::<Result<Vec<_>, _>>()?;
+        let is_container = |place: &Place| matches!(place, Place::Container(_));
+        let containers = if self.places.iter().any(is_container) {
+            Containers::read(&Query::default())
+        } else {
+            Containers::default()
+        };
+        let mut places =
+            self.places.iter().map(|place| place.find(&containers).map(Some)).collect::<Result<Vec<_>, _>>()?;
         if places.is_empty() {
             places.push(None);
         }
@@ -49,10 +56,10 @@ impl Live {
 }
 
 impl Place {
-    fn find(&self) -> Result<(Namespace, String), HostError> {
+    /// Its namespace, and its name.
+    pub(crate) fn find(&self, containers: &Containers) -> Result<(Namespace, String), HostError> {
         let namespace = match self {
             Self::Container(name) => {
-                let containers = Containers::read(&Query::default());
                 let container = containers.find(name)?;
                 let namespace = container.namespace.clone();
                 let namespace = namespace.ok_or_else(|| HostError::Gone { what: "container", name: name.clone() })?;

@@ -13,7 +13,7 @@ use super::error::{capture_error, filter_error, pipeline_error};
 use super::live::{DEFAULT_DURATION, Live};
 use super::plan::{Caller, Fields, Item};
 use crate::capture::{
-    CaptureError, CaptureFile, FilterSet, LiveCapture, PacketSource, Pipeline, PipelineError, Stage, Until, Writer,
+    CaptureError, CaptureFile, FilterSet, LiveCapture, PacketSource, Pipeline, PipelineError, Recording, Stage, Until,
 };
 use crate::record::{Duration, Kind, Row};
 
@@ -137,7 +137,8 @@ impl Capture {
         if let Some(path) = &context.options.write
             && !context.written.replace(true)
         {
-            pipeline.write_to(Writer::create(path).map_err(|error| capture_error(&error))?);
+            let recording = Recording::create(path, context.options.rotation);
+            pipeline.record(recording.map_err(|error| capture_error(&error))?);
         }
         let nouns = wanted.into_iter().map(|(noun, _)| noun).collect();
         self.state = State::Open(Box::new(Reading { pipeline, nouns, captured: 0, received: 0 }));
@@ -206,7 +207,7 @@ impl Capture {
             ledger.loss.truncated_inputs += 1;
             ledger.notes.push(error.to_string());
         }
-        reading.pipeline.end_writing().map_err(|error| explain(&error, context))
+        reading.pipeline.end_recording().map_err(|error| explain(&error, context))
     }
 }
 

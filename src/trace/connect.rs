@@ -10,7 +10,7 @@ use super::{Method, Names, Plan, Protocol, Request, TraceError, trace};
 
 /// What became of a connection.
 #[derive(Debug, Clone)]
-pub struct Connection(Trace);
+pub struct Attempt(Trace);
 
 /// The time to live that packets of Linux have.
 const TTL: u8 = 64;
@@ -20,14 +20,14 @@ const TTL: u8 = 64;
 /// # Errors
 ///
 /// Those of [`trace`].
-pub fn connect(request: &Request, timeout: Duration, stop: BorrowedFd<'_>) -> Result<Connection, TraceError> {
+pub fn connect(request: &Request, timeout: Duration, stop: BorrowedFd<'_>) -> Result<Attempt, TraceError> {
     let plan = Plan { first: TTL, last: TTL, probes: 1, timeout, ..Plan::default() };
     let once =
         Request { plan, protocol: Protocol::Tcp, method: Method::Connect, names: Names::None, ..request.clone() };
-    trace(&once, stop).map(Connection)
+    trace(&once, stop).map(Attempt)
 }
 
-impl Connection {
+impl Attempt {
     /// What became of it.
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
@@ -56,7 +56,7 @@ impl Connection {
 
 crate::record! {
     /// One TCP connection: whether a port answers, and how fast.
-    impl Record for Connection as "probe" {
+    impl Record for Attempt as "probe" {
         /// When it began.
         start: Time => |it| it.0.start;
         /// The host, as it was asked for.

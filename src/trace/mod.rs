@@ -24,7 +24,7 @@ use std::fmt;
 
 pub use answer::{Answer, Icmp, Label, Meaning, Reply, Translation};
 pub use compare::Comparison;
-pub use connect::{Connection, connect};
+pub use connect::{Attempt, connect};
 pub use error::TraceError;
 pub use message::{Message, Quote, labels_behind};
 pub use path::{Path, Sent};

@@ -18,7 +18,7 @@ pub struct Trace {
     pub(super) prober: &'static str,
     pub(super) source: Option<IpAddr>,
     pub(super) interface: Option<String>,
-    pub(super) namespace: Option<String>,
+    pub(super) place: Option<String>,
     pub(super) start: Time,
     pub(super) duration: Duration,
     pub(super) conclusion: Conclusion,
@@ -171,8 +171,8 @@ crate::record! {
         source: Address => |trace| trace.source;
         /// The interface that was asked for.
         interface: Text => |trace| trace.interface.as_deref();
-        /// The network namespace that was asked for.
-        netns: Text => |trace| trace.namespace.as_deref();
+        /// The container, network namespace or process from inside of which it was traced, if that was asked for.
+        netns: Text => |trace| trace.place.as_deref();
         /// How long it took.
         duration: Duration => |trace| trace.duration;
     }

@@ -56,8 +56,8 @@ pub struct Request {
     pub source: Option<IpAddr>,
     /// The interface to send from.
     pub interface: Option<String>,
-    /// The network namespace to send from.
-    pub namespace: Option<Namespace>,
+    /// The network namespace to send from, and what it is called: by its name, or that of a container.
+    pub place: Option<(Namespace, String)>,
     /// Whether names of hops are looked up, and which.
     pub names: Names,
     /// How to probe.
@@ -88,7 +88,7 @@ impl Request {
             family: None,
             source: None,
             interface: None,
-            namespace: None,
+            place: None,
             names: Names::None,
             plan: Plan::default(),
         }
@@ -102,9 +102,9 @@ impl Request {
 /// If no probe can be sent: the host is unknown, there is no way to it, an address or interface is not there.
 pub fn trace(request: &Request, stop: BorrowedFd<'_>) -> Result<Trace, TraceError> {
     request.plan.check()?;
-    match &request.namespace {
+    match &request.place {
         // Sockets belong to the namespace that they are made in.
-        Some(namespace) => namespace.enter(|| trace_here(request, stop))?,
+        Some((namespace, _)) => namespace.enter(|| trace_here(request, stop))?,
         None => trace_here(request, stop),
     }
 }
@@ -132,7 +132,7 @@ fn trace_here(request: &Request, stop: BorrowedFd<'_>) -> Result<Trace, TraceErr
         prober: prober.name(),
         source: prober.source(),
         interface: request.interface.clone(),
-        namespace: request.namespace.as_ref().map(ToString::to_string),
+        place: request.place.as_ref().map(|(_, name)| name.clone()),
         start: Time::from_nanos(crate::record::Duration::from(start).as_nanos()),
         duration: duration.into(),
         conclusion,

@@ -5,6 +5,7 @@
 //! guards, and everything is put back when they go out of scope, also when the test fails or its process is killed.
 
 mod itself;
+mod live;
 #[path = "../support/program.rs"]
 #[expect(dead_code, reason = "the lab runs the program in namespaces, and needs not all ways to run it")]
 mod program;

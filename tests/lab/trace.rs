@@ -37,7 +37,7 @@ impl Expected {
 }
 
 fn request(chain: &Chain, host: IpAddr, port: u16, method: Method) -> Request {
-    Request { namespace: Some(chain.namespace()), method, ..Request::new(host.to_string(), port) }
+    Request { place: Some((chain.namespace(), "chain".into())), method, ..Request::new(host.to_string(), port) }
 }
 
 fn traced(request: &Request) -> Trace {

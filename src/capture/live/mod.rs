@@ -69,8 +69,8 @@ impl Default for LiveSettings {
 pub struct LiveCapture {
     taps: Vec<Tap>,
     interfaces: Vec<Interface>,
-    /// Whose packet is the current one.
-    current: usize,
+    /// Whose packet was delivered last, if one was.
+    current: Option<usize>,
     cancel: Cancel,
     /// Packets that were captured later are not delivered.
     end: Time,
@@ -98,7 +98,7 @@ impl LiveCapture {
         let mut this = Self {
             taps: Vec::new(),
             interfaces: Vec::new(),
-            current: 0,
+            current: None,
             cancel: cancel.clone(),
             end: Time::MAX,
             dropped: 0,
@@ -137,7 +137,7 @@ impl LiveCapture {
         let mut place = 0;
         while place < self.taps.len() {
             match self.taps[place].fetch(&mut self.interfaces) {
-                Fetched::Packet(time) if time > self.end => is_waiting = false,
+                Fetched::Packet(time) if time > self.end => {}
                 Fetched::Packet(time) => {
                     if next.is_none_or(|next| Some(time) < self.taps[next].time()) {
                         next = Some(place);
@@ -163,7 +163,7 @@ impl LiveCapture {
     /// Waits for packets, for somebody who asks to stop, or for the end; a moment at most.
     fn wait(&self) {
         let rest = ((self.end + LAST_BLOCKS) - now()).min(MOMENT).max(Duration::from_nanos(1_000_000));
-        let timeout = Timespec { tv_sec: 0, tv_nsec: rest.as_nanos().into() };
+        let timeout = Timespec { tv_sec: 0, tv_nsec: rest.as_nanos() };
         let taps = self.taps.iter().map(|tap| PollFd::from_borrowed_fd(tap.as_fd(), PollFlags::IN));
         let mut watched: Vec<_> = taps.collect();
         if !self.cancel.is_requested() {
@@ -190,16 +190,22 @@ impl PacketSource for LiveCapture {
 
     #[inline]
     fn poll(&mut self, wait: bool) -> Result<Arrival, CaptureError> {
-        if let Some(tap) = self.taps.get_mut(self.current) {
-            tap.consume();
+        if let Some(current) = self.current.take() {
+            self.taps[current].consume();
         }
         for attempt in [wait, false] {
-            if let Some(next) = self.fetch() {
-                self.current = next;
+            let mut next = self.fetch();
+            let is_over = next.is_none() && (self.taps.is_empty() || now() > self.end + LAST_BLOCKS);
+            if is_over {
+                // Nothing is held back any more.
+                next = self.fetch();
+            }
+            if let Some(next) = next {
+                self.current = Some(next);
                 self.bytes += u64::from(self.taps[next].packet().length);
                 return Ok(Arrival::Packet);
             }
-            if self.taps.is_empty() || now() > (self.end + LAST_BLOCKS) {
+            if is_over {
                 return Ok(Arrival::End);
             }
             if !attempt {
@@ -211,7 +217,7 @@ impl PacketSource for LiveCapture {
     }
 
     fn packet(&self) -> RawPacket<'_> {
-        self.taps[self.current].packet()
+        self.taps[self.current.unwrap_or_default()].packet()
     }
 
     fn interfaces(&self) -> &[Interface] {

@@ -1,6 +1,7 @@
 //! Tests of what the parts do together.
 
 mod community_id;
+mod owner;
 mod stream;
 mod stream_property;
 mod table;

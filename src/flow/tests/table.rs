@@ -368,3 +368,14 @@ fn every_conversation_that_is_opened_is_closed_once_and_the_budgets_balance() {
 fn a_million_conversations_take_less_than_three_hundred_bytes_each() {
     const { assert!(Table::BYTES_PER_FLOW <= 300) };
 }
+
+#[test]
+fn time_that_passes_without_packets_ends_what_is_idle() {
+    let told_after = |seconds: i64| {
+        let mut scene = Scene::new().frame(&udp(4000, 53, b"?"));
+        scene.table.pass(Time::from_nanos(seconds * 1_000_000_000), &mut scene.recorder);
+        scene.told()
+    };
+    assert_eq!(told_after(180), "+0");
+    assert_eq!(told_after(181), "+0 -0:idle");
+}

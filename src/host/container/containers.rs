@@ -5,37 +5,75 @@ use std::net::IpAddr;
 
 use procfs::process::Process;
 
+use super::api::Described;
 use super::cgroup;
+use super::engines::{Engine, Engines, Told, Trouble};
 use super::process::{Group, Processes};
-use super::{Container, KnownBy, Runtime, short};
-use crate::host::{HostError, Namespace, NamespaceId};
+use super::{Container, KnownBy, Runtime, Sockets, short};
+use crate::host::{HostError, Namespace, NamespaceId, links};
 
 /// Which containers to look for, and where.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Query {
     /// Those that do not run, too.
     pub all: bool,
+    /// The engines to ask.
+    pub sockets: Sockets,
+}
+
+impl Default for Query {
+    /// Those that run, of the engines that the environment names or that are where engines usually are.
+    fn default() -> Self {
+        Self { all: false, sockets: Sockets::from_environment() }
+    }
 }
 
 /// The containers of this host at one moment. What changes later is seen by reading anew.
 #[derive(Debug, Clone, Default)]
 pub struct Containers {
     list: Vec<Container>,
-    notes: Vec<String>,
+    troubles: Vec<Trouble>,
     /// The places in the list, by control group.
     by_cgroup: HashMap<String, usize>,
 }
 
 impl Containers {
-    /// Looks for containers. What cannot be asked is left out and [noted](Self::notes).
+    /// Looks for containers. What cannot be asked is left out and [noted](Self::notes). Takes two seconds at most for
+    /// engines that do not answer.
     #[must_use]
-    pub fn read(_query: &Query) -> Self {
-        let mut containers = Self::default();
+    pub fn read(query: &Query) -> Self {
+        let (mut engines, mut told) = Engines::ask(&query.sockets, query.all);
+        // After the list: a container of the list that has no process by now has ended.
         let processes = Processes::read();
-        for (path, group) in &processes.groups {
-            containers.list.push(of_group(path, group, &processes));
+        let groups = processes.by_id();
+        told.extend(engines.describe(&unlisted(&told, &groups)));
+        let unseen: Vec<Told> =
+            told.iter().filter(|(_, it)| has_process(it) && !groups.contains_key(it.id.as_str())).cloned().collect();
+        let pids = engines.pids(&unseen);
+
+        let mut containers = Self::default();
+        let mut known = HashSet::new();
+        for (engine, described) in told {
+            let found = match groups.get(described.id.as_str()) {
+                Some((path, group)) => Found::group(path, group, &processes),
+                None => match pids.get(&described.id) {
+                    // It ended while it was looked at.
+                    Some(None) if !query.all => continue,
+                    pid => Found::pid(pid.copied().flatten(), &described),
+                },
+            };
+            if (query.all || has_process(&described)) && known.insert(described.id.clone()) {
+                containers.list.push(of_engine(engine, described, found));
+            }
+        }
+        for (id, (path, group)) in groups {
+            if !known.contains(id) {
+                containers.list.push(of_group(group, Found::group(path, group, &processes)));
+            }
         }
         containers.add_named(&processes);
+        containers.troubles = engines.into_troubles();
+        containers.add_addresses();
         containers.list.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
         let places = containers.list.iter().enumerate();
         containers.by_cgroup = places.filter_map(|(at, container)| Some((container.cgroup.clone()?, at))).collect();
@@ -63,6 +101,7 @@ impl Containers {
                 host_network: false,
                 networks: Vec::new(),
                 addresses: Vec::new(),
+                endpoints: Vec::new(),
                 cgroup: None,
             });
         }
@@ -73,10 +112,23 @@ impl Containers {
         own.filter_map(|container| Some((container.namespace.as_ref()?.id(), container)))
     }
 
-    /// Why containers may be missing, or something about them: engines that did not answer as they should.
+    /// The addresses of containers whose engine does not tell them. One whose namespace cannot be entered has none.
+    fn add_addresses(&mut self) {
+        let mut known: HashMap<NamespaceId, Vec<IpAddr>> = HashMap::new();
+        for container in &mut self.list {
+            let own =
+                container.namespace.as_ref().filter(|_| !container.host_network && container.endpoints.is_empty());
+            if let Some(namespace) = own {
+                let addresses = known.entry(namespace.id()).or_insert_with(|| addresses_in(namespace));
+                container.addresses.clone_from(addresses);
+            }
+        }
+    }
+
+    /// Why containers may be missing, or what is not known of them: engines that did not answer as they should.
     #[must_use]
-    pub fn notes(&self) -> &[String] {
-        &self.notes
+    pub fn notes(&self) -> Vec<String> {
+        self.troubles.iter().map(|trouble| trouble.to_error().to_string()).collect()
     }
 
     /// The containers, by name.
@@ -99,6 +151,8 @@ impl Containers {
         };
         match found.as_slice() {
             [one] => Ok(one),
+            // An engine that does not answer may know it.
+            [] if !self.troubles.is_empty() => Err(self.troubles[0].to_error()),
             [] => {
                 let known = self.list.iter().map(|container| container.name.as_str());
                 Err(HostError::unknown("container", name, known))
@@ -131,11 +185,14 @@ impl Containers {
         })
     }
 
-    /// The containers that have this network namespace: several where they share it, as those of a pod do. None for the
-    /// namespace of the host, also if containers use it.
+    /// The containers that have this network namespace: several where they share it, as those of a pod do, and then the
+    /// one that it was made for comes first. None for the namespace of the host, also if containers use it.
     #[must_use]
     pub fn of_namespace(&self, namespace: NamespaceId) -> Vec<&Container> {
-        self.own_namespaces().filter(|(id, _)| *id == namespace).map(|(_, container)| container).collect()
+        let sharing = self.own_namespaces().filter(|(id, _)| *id == namespace);
+        let mut sharing: Vec<&Container> = sharing.map(|(_, container)| container).collect();
+        sharing.sort_by_key(|container| container.endpoints.is_empty());
+        sharing
     }
 
     /// The container with this address. None if several have it: networks of different engines may use the same.
@@ -149,8 +206,76 @@ impl Containers {
     }
 }
 
+/// The containers that processes run in and that engines have not told of: those that began meanwhile.
+fn unlisted(told: &[Told], groups: &HashMap<&str, (&str, &Group)>) -> Vec<String> {
+    let known: HashSet<&str> = told.iter().map(|(_, described)| described.id.as_str()).collect();
+    let of_engine = |runtime| matches!(runtime, Runtime::Docker | Runtime::Podman | Runtime::Unknown);
+    let unknown = groups.iter().filter(|(id, (_, group))| of_engine(group.runtime) && !known.contains(*id));
+    unknown.map(|(id, _)| (*id).to_owned()).collect()
+}
+
+/// Whether its engine says that it has processes.
+fn has_process(described: &Described) -> bool {
+    matches!(described.state.as_str(), "running" | "paused" | "restarting" | "stopping")
+}
+
+/// What the system shows of a container.
+#[derive(Default)]
+struct Found {
+    pid: Option<u32>,
+    namespace: Option<Namespace>,
+    /// Whether the namespace seems to be that of its host.
+    host_network: bool,
+    cgroup: Option<String>,
+}
+
+impl Found {
+    fn group(path: &str, group: &Group, processes: &Processes) -> Self {
+        Self {
+            pid: Some(group.first.pid),
+            host_network: group.namespace.as_ref().is_some_and(|own| is_of_host(own.id(), group, processes)),
+            namespace: group.namespace.clone(),
+            cgroup: Some(path.to_owned()),
+        }
+    }
+
+    /// A process that no control group shows to be in a container: of one without a control group of its own, or one that an
+    /// engine counts elsewhere, in a virtual machine. The namespace tells.
+    fn pid(pid: Option<u32>, described: &Described) -> Self {
+        let namespace = pid.and_then(|pid| Namespace::of_process(pid).ok());
+        let in_host = namespace.as_ref().is_some_and(|namespace| Some(namespace.id()) == host_namespace());
+        if in_host && described.network_mode != "host" {
+            return Self::default();
+        }
+        Self { pid: pid.filter(|_| namespace.is_some()), namespace, host_network: in_host, cgroup: None }
+    }
+}
+
+fn of_engine(engine: Engine, described: Described, found: Found) -> Container {
+    let host_network = match described.network_mode.as_str() {
+        "host" => true,
+        mode if mode.is_empty() || mode.starts_with("container:") => found.host_network,
+        _ => false,
+    };
+    Container {
+        name: described.name,
+        id: described.id,
+        image: described.image,
+        runtime: engine.runtime,
+        known_by: KnownBy::Engine(engine.socket),
+        state: described.state,
+        pid: found.pid,
+        namespace: found.namespace,
+        host_network,
+        networks: described.endpoints.iter().map(|endpoint| endpoint.network.clone()).collect(),
+        addresses: described.endpoints.iter().flat_map(|endpoint| endpoint.addresses.clone()).collect(),
+        endpoints: described.endpoints,
+        cgroup: found.cgroup,
+    }
+}
+
 /// A container that only its control group tells of.
-fn of_group(path: &str, group: &Group, processes: &Processes) -> Container {
+fn of_group(group: &Group, found: Found) -> Container {
     Container {
         name: short(&group.id).to_owned(),
         id: group.id.clone(),
@@ -158,13 +283,24 @@ fn of_group(path: &str, group: &Group, processes: &Processes) -> Container {
         runtime: group.runtime,
         known_by: KnownBy::Cgroup,
         state: "running".into(),
-        pid: Some(group.first.pid),
-        host_network: group.namespace.as_ref().is_some_and(|own| is_of_host(own.id(), group, processes)),
-        namespace: group.namespace.clone(),
+        pid: found.pid,
+        namespace: found.namespace,
+        host_network: found.host_network,
         networks: Vec::new(),
         addresses: Vec::new(),
-        cgroup: Some(path.to_owned()),
+        endpoints: Vec::new(),
+        cgroup: found.cgroup,
     }
+}
+
+/// The addresses that others reach a namespace at.
+fn addresses_in(namespace: &Namespace) -> Vec<IpAddr> {
+    let is_local = |address: &IpAddr| match address {
+        IpAddr::V4(address) => address.is_loopback(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+    };
+    let links = links(namespace, &[]).unwrap_or_default();
+    links.iter().flat_map(|link| &link.addresses).map(|(address, _)| *address).filter(|it| !is_local(it)).collect()
 }
 
 /// Whether a container uses the namespace of its host: somebody was in it before who is in no container. Somebody who came

@@ -3,9 +3,16 @@
 //! Container engines are asked over their API; control groups and network namespaces tell of the others, and of all of
 //! them where no engine answers.
 
+mod api;
 mod cgroup;
 mod containers;
+mod engines;
 mod process;
+mod socket;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod veth;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,6 +20,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use containers::{Containers, Query};
+pub use socket::Sockets;
+pub use veth::{Veth, Veths};
 
 use super::Namespace;
 
@@ -41,8 +50,18 @@ pub struct Container {
     pub networks: Vec<String>,
     /// Its addresses on them.
     pub addresses: Vec<IpAddr>,
+    endpoints: Vec<Endpoint>,
     /// Its control group.
     cgroup: Option<String>,
+}
+
+/// Where a container is on a network of its engine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Endpoint {
+    network: String,
+    addresses: Vec<IpAddr>,
+    /// In small letters.
+    mac: Option<String>,
 }
 
 /// What runs a container.
@@ -143,8 +162,10 @@ crate::record! {
         netns: Text => |container| container.namespace.as_ref().map(ToString::to_string);
         /// Whether it has no network namespace of its own, but that of its host.
         host_network: Bool => |container| container.host_network;
-        /// The networks of its engine that it is on.
-        networks: List, main => |container| container.networks.iter().map(String::as_str).collect::<Vec<_>>();
+        /// The networks of its engine that it is on, where its engine tells.
+        networks: List, main => |container| {
+            matches!(container.known_by, KnownBy::Engine(_)).then(|| container.networks.iter().map(String::as_str).collect::<Vec<_>>())
+        };
         /// Its addresses.
         addresses: List, main => |container| container.addresses.clone();
     }

@@ -45,6 +45,20 @@ impl Processes {
         all
     }
 
+    /// The containers by id, with the path of each. Whoever is inside of a container can name groups at will, also after other
+    /// containers: of two with one id, the outer one is it.
+    pub(super) fn by_id(&self) -> HashMap<&str, (&str, &Group)> {
+        let mut by_id: HashMap<&str, (&str, &Group)> = HashMap::new();
+        for (path, group) in &self.groups {
+            let depth = |path: &str| cgroup::members(path).len();
+            let known = by_id.entry(&group.id).or_insert((path, group));
+            if depth(path) < depth(known.0) {
+                *known = (path, group);
+            }
+        }
+        by_id
+    }
+
     /// Nothing if the process ends meanwhile.
     fn add(&mut self, process: &Process) -> Option<()> {
         let cgroups = process.cgroups().ok()?;

@@ -91,6 +91,9 @@ impl Analyzer for Exchanges {
         if self.settings.credentials {
             self.complete.iter().for_each(|exchange| exchange.know_credential(&mut self.credentials));
         }
+        if flow.owners().is_some() {
+            self.complete.iter_mut().for_each(|exchange| exchange.belongs_to(flow));
+        }
         rows.extend(self.complete.drain(..).map(|exchange| Arc::new(exchange) as Row));
         interest
     }

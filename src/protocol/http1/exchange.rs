@@ -11,7 +11,7 @@ use super::forwarded::{self, Hop};
 use super::head::Fields;
 use super::message::Message;
 use super::target::Target;
-use crate::flow::community_id;
+use crate::flow::{Flow, Owners, Side, community_id};
 use crate::record::secret::{is_secret_header, mask_text, mask_whole_text};
 use crate::record::{Duration, Record, Time, Value};
 
@@ -31,6 +31,7 @@ pub struct HttpExchange {
     /// What is remarkable about the two together.
     pub(super) flags: Flags,
     show_secrets: bool,
+    owners: Option<Arc<Owners>>,
     /// The credential, once somebody asked for it.
     credential: OnceLock<Option<Arc<Credential>>>,
 }
@@ -114,6 +115,20 @@ crate::record! {
         flags: List => |x| x.flags().names().collect::<Vec<_>>();
         /// Whether request and response were both captured to their ends.
         complete: Bool => |x| x.is_complete();
+        /// Live: name of the process at the client's end if that is on this host, else at the server's.
+        process: Text => |x| x.owners().and_then(Owners::process);
+        /// Live: identifier of that process.
+        pid: Integer => |x| x.owners().and_then(Owners::pid);
+        /// Live: container of that process; none on the host itself.
+        container: Text => |x| x.owners().and_then(Owners::container);
+        /// Live: how the process is known: `hook` (the kernel told when the connection was made), `socket` (the kernel's
+        /// table has that connection), `listener` (it listens there), `address` (of a container; which process is not
+        /// known); or `unknown: ` and why.
+        attribution: Text => |x| x.owners().and_then(Owners::attribution);
+        /// Live: name of the process at the server's end, if that is on this host.
+        server_process: Text => |x| x.owners().and_then(Owners::server_process);
+        /// Live: container of that process; none on the host itself.
+        server_container: Text => |x| x.owners().and_then(Owners::server_container);
         /// Community ID of the TCP conversation.
         flow: Text => |x| community_id(6, x.client, x.server, false);
     }
@@ -131,6 +146,7 @@ impl HttpExchange {
             informational: Vec::new(),
             flags: Flags::NONE,
             show_secrets,
+            owners: None,
             credential: OnceLock::new(),
         }
     }
@@ -140,6 +156,16 @@ impl HttpExchange {
         if let Some(request) = &self.request {
             self.credential.get_or_init(|| known.of(&request.head, self.status(), self.show_secrets));
         }
+    }
+
+    /// Notes who on this host has the two ends of its conversation.
+    pub(super) fn belongs_to(&mut self, flow: &Flow) {
+        let as_it_is = flow.endpoint(Side::Originator) == self.client;
+        self.owners = flow.owners().map(|owners| Arc::new(if as_it_is { owners.clone() } else { owners.swapped() }));
+    }
+
+    fn owners(&self) -> Option<&Owners> {
+        self.owners.as_deref()
     }
 
     fn status(&self) -> Option<u16> {

@@ -59,10 +59,10 @@ impl Shape {
     /// What a function gives.
     pub(super) fn of_call(name: &str) -> Option<Self> {
         let gives = docs::entry(name)?.gives()?;
-        Some(match gives.strip_prefix("stream of ") {
-            Some(kind) => Self::Rows(kind_named(kind)),
-            None if gives.starts_with("stream") => Self::Rows(None),
-            None => Self::Other,
+        Some(match gives.split_once(" of ") {
+            Some(("stream" | "array", kind)) => Self::Rows(kind_named(kind)),
+            _ if gives.starts_with("stream") => Self::Rows(None),
+            _ => kind_named(gives.trim_end_matches(" or ()")).map_or(Self::Other, |kind| Self::Record(Some(kind))),
         })
     }
 

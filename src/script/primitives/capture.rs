@@ -3,17 +3,18 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Engine, EvalAltResult, Map};
+use rhai::{Dynamic, Engine, EvalAltResult, Map};
 
 use super::super::context::{Context, Source};
 use super::super::docs::{Entry, Group};
 use super::super::error::{ErrorKind, thrown};
-use super::super::live::{Live, Place};
+use super::super::live::Live;
 use super::super::permission::Permission;
 use super::super::plan::Fields;
 use super::super::source::{Capture, Noun, Request};
 use super::super::stream::{RowSource, Stream};
 use super::super::verbs::RAW;
+use super::place::{each, places, text, wrong};
 use crate::capture::Stage;
 use crate::nearest::suggestion;
 use crate::packet::{Keep, Packet};
@@ -70,14 +71,12 @@ fn start(context: &Context, noun: &'static Noun, source: Option<Source>, filter:
     let mut until = context.options.until;
     let mut live = Live::default();
     for (name, value) in options {
+        if let Some(places) = places(name, value)? {
+            live.places.extend(places);
+            continue;
+        }
         match name.as_str() {
-            "interface" => live.interfaces.extend(texts(name, "the name of an interface", value)?),
-            "container" => live.places.extend(texts(name, "the name of a container", value)?.map(Place::Container)),
-            "netns" => live.places.extend(texts(name, "the name of a network namespace", value)?.map(Place::Namespace)),
-            "pid" => {
-                let pid = value.as_int().ok().and_then(|pid| u32::try_from(pid).ok());
-                live.places.push(Place::Process(pid.ok_or_else(|| wrong("pid", "a process identifier", value))?));
-            }
+            "interface" => live.interfaces.extend(each(value, text, name, "the name of an interface")?),
             "packets" => {
                 let packets = value.as_int().ok().and_then(|packets| u64::try_from(packets).ok());
                 until.packets = Some(packets.ok_or_else(|| wrong("packets", "a number of packets", value))?);
@@ -103,20 +102,6 @@ fn start(context: &Context, noun: &'static Noun, source: Option<Source>, filter:
     };
     let capture = Capture::new(Request { source, filter: filter.to_owned(), until });
     Ok(Stream::new(RowSource::Capture(Capture::derive(&capture, noun)?)))
-}
-
-fn wrong(option: &str, expected: &str, value: &Dynamic) -> Box<EvalAltResult> {
-    thrown(ErrorKind::Usage, format!("the option `{option}` takes {expected}, and was given {value}"))
-}
-
-/// One text, or an array of them.
-fn texts(option: &str, expected: &str, value: &Dynamic) -> Result<impl Iterator<Item = String>> {
-    let one = |value: &Dynamic| value.clone().into_string().map_err(|_| wrong(option, expected, value));
-    let all = match value.read_lock::<Array>() {
-        Some(array) => array.iter().map(one).collect::<Result<Vec<_>>>()?,
-        None => vec![one(value)?],
-    };
-    Ok(all.into_iter())
 }
 
 fn duration(value: &Dynamic) -> Result<Duration> {

@@ -86,7 +86,7 @@ fn matches(patterns: &mut HashMap<String, Regex>, text: &str, pattern: &str) -> 
 }
 
 /// Waits until the time is over or somebody asks to stop.
-fn sleep(context: &Context, span: Duration) -> Result<(), Box<EvalAltResult>> {
+pub(super) fn sleep(context: &Context, span: Duration) -> Result<(), Box<EvalAltResult>> {
     let nanos = span.as_nanos().max(0);
     let timeout = Timespec { tv_sec: nanos / 1_000_000_000, tv_nsec: nanos % 1_000_000_000 };
     let event = context.cancel.as_fd();

@@ -1,9 +1,12 @@
 //! What scripts can call: one thin file for each noun.
 
 mod capture;
+mod containers;
 mod flows;
 mod helpers;
+mod host;
 mod http_requests;
+mod place;
 mod rows;
 mod trace;
 mod trace_options;
@@ -16,17 +19,21 @@ use rhai::Engine;
 use super::context::Context;
 use super::docs::Entry;
 use super::source::Noun;
+
+use crate::host::{Connection, Container, Interface, InterfaceRate, Listener, Veth};
 use crate::protocol::http1::Credential;
 use crate::record::Kind;
-use crate::trace::{Comparison, Connection, Hop, Trace};
+use crate::trace::{Attempt, Comparison, Hop, Trace};
 
 /// What the primitives are called and how.
 pub(crate) const ENTRIES: &[&[Entry]] = &[
     capture::ENTRIES,
     flows::ENTRIES,
     http_requests::ENTRIES,
-    rows::ENTRIES,
+    containers::ENTRIES,
+    host::ENTRIES,
     trace::ENTRIES,
+    rows::ENTRIES,
     verdict::ENTRIES,
     helpers::ENTRIES,
 ];
@@ -40,10 +47,16 @@ pub const KINDS: &[&Kind] = &[
     flows::FLOWS.kind,
     http_requests::HTTP_REQUESTS.kind,
     Credential::KIND,
+    Container::KIND,
+    Veth::KIND,
+    Interface::KIND,
+    InterfaceRate::KIND,
+    Listener::KIND,
+    Connection::KIND,
     Trace::KIND,
     Hop::KIND,
     Comparison::KIND,
-    Connection::KIND,
+    Attempt::KIND,
 ];
 
 /// Registers all primitives.
@@ -52,6 +65,8 @@ pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
     for noun in NOUNS {
         capture::register_noun(engine, context, noun);
     }
+    containers::register(engine, context);
+    host::register(engine, context);
     rows::register(engine, context);
     trace::register(engine, context);
     verdict::register(engine, context);

@@ -13,7 +13,6 @@ use super::super::docs::{Entry, Group};
 use super::super::error::{ErrorKind, thrown};
 use super::super::permission::Permission;
 use super::trace_options::{CONNECTION, TRACE, apply, port};
-use crate::host::HostError;
 use crate::record::Row;
 use crate::trace::{Comparison, Names, Protocol, Request, TraceError, connect, trace};
 
@@ -24,7 +23,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
         group: Group::Noun,
         doc: "Traces the way to a host and port, and says where it is blocked. Needs no privilege for TCP and UDP. Options: \
               protocol (\"tcp\", \"udp\", \"icmp\"), prober (\"connect\", \"half-open\"), family (\"ipv4\", \"ipv6\"), source, \
-              interface, netns, first and last (times to live), probes (for each hop, 3), timeout (the most that silence \
+              interface, container, netns or pid (from inside of it), first and last (times to live), probes (for each hop, 3), timeout (the most that silence \
               costs, 1s), patience (the least that a silent hop is waited for once the target has answered, 60ms), names \
               (true, or \"all\" for private addresses, too; without it only at a terminal).",
         example: "traceroute(\"127.0.0.1\", 9).verdict",
@@ -44,7 +43,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
         signature: "probe(host, port) or probe(host, port, options) -> probe",
         group: Group::Noun,
         doc: "Connects once over TCP, and resets the connection as soon as it is there: whether a port answers, and how \
-              fast. Options: timeout (3s), family, source, interface, netns.",
+              fast. Options: timeout (3s), family, source, interface, container, netns, pid.",
         example: "probe(\"127.0.0.1\", 9).verdict",
         needs: Some(Permission::Probe),
     },
@@ -140,8 +139,4 @@ fn trace_error(error: &TraceError) -> Box<EvalAltResult> {
         _ => ErrorKind::Usage,
     };
     thrown(kind, error.to_string())
-}
-
-pub(super) fn host_error(error: &HostError) -> Box<EvalAltResult> {
-    thrown(if error.could_not_observe() { ErrorKind::Observation } else { ErrorKind::Usage }, error.to_string())
 }

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use rhai::{Dynamic, EvalAltResult, Map};
 
-use super::super::error::{ErrorKind, thrown};
+use super::super::error::{ErrorKind, host_error, thrown};
+use super::super::live::Place;
+use super::place::{places, text, wrong};
 use crate::host::Namespace;
+use crate::host::container::{Containers, Query};
 use crate::nearest::suggestion;
 use crate::trace::{Family, Method, Names, Protocol, Request};
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
 /// The options of a connection.
-pub(super) const CONNECTION: &[&str] = &["timeout", "family", "source", "interface", "netns"];
+pub(super) const CONNECTION: &[&str] = &["timeout", "family", "source", "interface", "container", "netns", "pid"];
 
 /// The options of a trace.
 pub(super) const TRACE: &[&str] = &[
@@ -22,7 +25,9 @@ pub(super) const TRACE: &[&str] = &[
     "family",
     "source",
     "interface",
+    "container",
     "netns",
+    "pid",
     "first",
     "last",
     "probes",
@@ -66,11 +71,6 @@ pub(super) fn apply(what: &str, known: &[&str], request: &mut Request, options: 
                 request.source = Some(address.ok_or_else(|| wrong("an address of this host"))?);
             }
             "interface" => request.interface = Some(text(value).ok_or_else(|| wrong("the name of an interface"))?),
-            "netns" => {
-                let name = text(value).ok_or_else(|| wrong("the name or path of a network namespace"))?;
-                let found = Namespace::named(&name).map_err(|error| super::trace::host_error(&error))?;
-                request.namespace = Some(found);
-            }
             "first" => request.plan.first = ttl(value).ok_or_else(|| wrong("a time to live, 1 to 255"))?,
             "last" => request.plan.last = ttl(value).ok_or_else(|| wrong("a time to live, 1 to 255"))?,
             "probes" => {
@@ -87,10 +87,23 @@ pub(super) fn apply(what: &str, known: &[&str], request: &mut Request, options: 
                     _ => return Err(wrong("true, false, or \"all\" for private addresses, too")),
                 };
             }
-            _ => {}
+            place => request.place = inside(what, place, value)?,
         }
     }
     Ok(())
+}
+
+/// The one place that an option names.
+fn inside(what: &str, option: &str, value: &Dynamic) -> Result<Option<(Namespace, String)>> {
+    let found = match places(option, value)?.unwrap_or_default().as_slice() {
+        [Place::Container(name)] => Place::Container(name.clone()).find(&Containers::read(&Query::default())),
+        [place] => place.find(&Containers::default()),
+        others => {
+            let message = format!("{what} runs in one place, and the option `{option}` names {}", others.len());
+            return Err(thrown(ErrorKind::Usage, message));
+        }
+    };
+    found.map(Some).map_err(|error| host_error(&error))
 }
 
 /// A port that can be connected to.
@@ -99,14 +112,6 @@ pub(super) fn port(what: &str, port: i64) -> Result<u16> {
         .ok()
         .filter(|port| *port > 0)
         .ok_or_else(|| thrown(ErrorKind::Usage, format!("{what} takes a port, 1 to 65535, and was given {port}")))
-}
-
-fn wrong(option: &str, expected: &str, value: &Dynamic) -> Box<EvalAltResult> {
-    thrown(ErrorKind::Usage, format!("the option `{option}` takes {expected}, and was given {value}"))
-}
-
-fn text(value: &Dynamic) -> Option<String> {
-    value.clone().into_string().ok()
 }
 
 fn ttl(value: &Dynamic) -> Option<u8> {

@@ -35,6 +35,13 @@ impl Netns {
         Self { _leash: Leash::new(begin, &end, &variables), name }
     }
 
+    /// Turns IPv6 off: its interfaces send nothing by themselves.
+    pub(crate) fn without_ipv6(self) -> Self {
+        let off = "for name in all default; do echo 1 >/proc/sys/net/ipv6/conf/$name/disable_ipv6; done";
+        succeed(self.command("sh").args(["-c", off]));
+        self
+    }
+
     /// What `ip netns` calls it.
     pub(crate) fn name(&self) -> &str {
         &self.name

@@ -1,8 +1,10 @@
 //! Programs that run beside a test.
 
+use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::program::{Ended, wait};
@@ -15,13 +17,44 @@ pub(crate) struct Running {
     /// None when it has been waited for.
     child: Option<Child>,
     what: String,
+    /// What was read of its standard error so far.
+    said: String,
 }
 
 impl Running {
     pub(crate) fn spawn(command: &mut Command) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let what = format!("{command:?}");
-        Self { child: Some(child.unwrap_or_else(|error| panic!("{what} cannot be run: {error}"))), what }
+        Self {
+            child: Some(child.unwrap_or_else(|error| panic!("{what} cannot be run: {error}"))),
+            what,
+            said: String::new(),
+        }
+    }
+
+    /// Waits until it says a line with this in it on standard error, and gives that line.
+    #[track_caller]
+    pub(crate) fn says(&mut self, text: &str) -> String {
+        let begin = Instant::now();
+        let stderr = self.child.as_mut().and_then(|child| child.stderr.as_mut()).expect("it was not waited for");
+        let mut line = Vec::new();
+        loop {
+            let left = Timespec::try_from(PATIENCE.saturating_sub(begin.elapsed())).unwrap();
+            let ready = poll(&mut [PollFd::new(stderr, PollFlags::IN)], Some(&left)).unwrap();
+            let mut byte = [0];
+            // Byte by byte, so that nothing behind the line is taken away.
+            if ready == 0 || stderr.read(&mut byte).unwrap() == 0 {
+                panic!("{} does not say {text:?}, but: {}{}", self.what, self.said, String::from_utf8_lossy(&line));
+            }
+            line.extend(byte);
+            if byte == *b"\n" {
+                let said = String::from_utf8(std::mem::take(&mut line)).unwrap();
+                self.said.push_str(&said);
+                if said.contains(text) {
+                    return said.trim_end().to_owned();
+                }
+            }
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -46,7 +79,9 @@ impl Running {
 
     /// Waits for its end, which is near.
     pub(crate) fn ended(mut self) -> Ended {
-        wait(self.child.take().expect("it is waited for once"), &self.what)
+        let mut ended = wait(self.child.take().expect("it is waited for once"), &self.what);
+        ended.stderr.insert_str(0, &self.said);
+        ended
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::record::Type;
 
-const NAMES: [&str; 32] = [
+const NAMES: [&str; 38] = [
     "time",
     "end",
     "client",
@@ -34,6 +34,12 @@ const NAMES: [&str; 32] = [
     "origin",
     "flags",
     "complete",
+    "process",
+    "pid",
+    "container",
+    "attribution",
+    "server_process",
+    "server_container",
     "flow",
     "",
 ];
@@ -57,7 +63,7 @@ fn exchange() -> HttpExchange {
 #[test]
 fn every_field_has_its_name_and_place() {
     let names: Vec<_> = HttpExchange::KIND.fields.iter().map(|field| field.name.as_ref()).collect();
-    assert_eq!(names, NAMES[..31]);
+    assert_eq!(names, NAMES[..37]);
     assert_eq!(HttpExchange::KIND.name, "http_exchange");
 }
 
@@ -96,6 +102,12 @@ fn every_field_says_what_was_on_the_wire() {
         "192.0.2.7",
         "transfer-encoding-in-http-1.0",
         "true",
+        "-",
+        "-",
+        "-",
+        "-",
+        "-",
+        "-",
         "1:3k1SoWXs/FltHw2aBCgUTgbDQF4=",
     ]) {
         assert_eq!(field(&row, name), expected, "{name}");
@@ -107,7 +119,8 @@ fn every_value_is_of_the_type_that_the_field_declares() {
     let row = exchange();
     for (i, field) in HttpExchange::KIND.fields.iter().enumerate() {
         let fits = match (row.value(i), field.ty) {
-            (Value::None, _) => field.name == "credential",
+            // Who on this host it belongs to is known only while it is captured.
+            (Value::None, _) => field.name == "credential" || NAMES[30..36].contains(&field.name.as_ref()),
             (Value::Bool(_), Type::Bool)
             | (Value::Integer(_), Type::Integer)
             | (Value::Text(_), Type::Text)

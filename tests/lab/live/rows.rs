@@ -1,0 +1,124 @@
+//! The same packets give the same rows, live and from a file.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::wire::Wire;
+use super::{PACKETS, incident};
+use crate::program::{Ended, Folder};
+use crate::support::needs;
+
+/// What is another matter when packets are sent again: when, and by whom on this host.
+const OF_THE_MOMENT: &[&str] = &[
+    "time",
+    "start",
+    "end",
+    "duration",
+    "handshake_rtt",
+    "latency",
+    "interface",
+    "process",
+    "container",
+    "attribution",
+];
+
+/// What a row is about, whenever it was seen.
+fn timeless(row: &mut Value) {
+    match row {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !OF_THE_MOMENT.contains(&name.as_str()));
+            fields.values_mut().for_each(timeless);
+        }
+        Value::Array(values) => values.iter_mut().for_each(timeless),
+        _ => {}
+    }
+}
+
+fn timeless_rows(ended: &Ended) -> Vec<String> {
+    let mut rows: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    rows.iter_mut().for_each(timeless);
+    let mut rows: Vec<_> = rows.iter().map(ToString::to_string).collect();
+    // Rows come when they are complete, which is a matter of time.
+    rows.sort();
+    rows
+}
+
+/// Replays a file and holds what is seen live against what the file gives, and against what was written meanwhile.
+fn live_rows_are_those_of(file: &Path, packets: u32, expression: &str) {
+    let wire = Wire::new();
+    let count = packets.to_string();
+    let options = ["eval", "--json", "-i", "eth0", "-c", &count, "-w", "seen.pcapng", expression];
+    let listening = wire.listen(&options);
+    wire.send("eth0", file, 1);
+    let live = listening.ended();
+    let of_file = |path: &str| Folder::netscript(&wire.folder, ["eval", "--json", "-r", path, expression]);
+    let original = of_file(file.to_str().unwrap());
+    assert_eq!(live.code, original.code, "{}{}", live.stderr, original.stderr);
+    assert_eq!(timeless_rows(&live), timeless_rows(&original), "{expression}");
+    // Written down and read again, it is the same in everything, times included.
+    assert_eq!(of_file("seen.pcapng").stdout, live.stdout, "{expression}");
+}
+
+#[test]
+fn flows_are_the_same_live_and_from_a_file() {
+    needs!("tcpreplay");
+    live_rows_are_those_of(&incident(), PACKETS, "flows()");
+}
+
+#[test]
+fn requests_are_the_same_live_and_from_a_file() {
+    needs!("tcpreplay");
+    live_rows_are_those_of(&incident(), PACKETS, "http_requests()");
+}
+
+#[test]
+fn packets_are_the_same_live_and_from_a_file() {
+    needs!("tcpreplay");
+    live_rows_are_those_of(&incident(), PACKETS, "capture()");
+}
+
+#[test]
+fn a_filter_in_the_kernel_lets_through_what_it_lets_through_of_a_file() {
+    needs!("tcpreplay");
+    live_rows_are_those_of(&incident(), 10, "capture(\"ip6 and tcp\").map(|p| [p.summary, p.payload])");
+}
+
+#[test]
+fn captures_of_others_are_the_same_live_and_from_the_file() {
+    needs!("tcpreplay");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures/data");
+    // VLAN tags, which the kernel takes out of frames; fragments; the wrong order; IPv6; requests by hundreds.
+    for (name, packets) in [
+        ("03-methods.pcap", 655),
+        ("11-http-qinq-0.pcap", 14),
+        ("12-handshake-reorder.pcap", 14),
+        ("15-ipv6-fragmented-dns.pcap", 8),
+        ("17-frag_http_req.pcap", 11),
+        ("21-650HttpResponses.pcap", 682),
+    ] {
+        for expression in ["capture()", "flows()", "http_requests()"] {
+            live_rows_are_those_of(&data.join(name), packets, expression);
+        }
+    }
+}
+
+#[test]
+fn the_expired_token_is_found_live_too() {
+    needs!("tcpreplay");
+    let wire = Wire::new();
+    let file = incident();
+    let count = PACKETS.to_string();
+    let hunt = ["run", "--json", "expired-token-hunt"];
+    let listening = wire.listen(&[&hunt[..], &["-i", "eth0", "-c", &count]].concat());
+    wire.send("eth0", &file, 1);
+    let live = listening.ended();
+    assert_eq!(live.code, Some(1), "{}", live.stderr);
+    let original = wire.folder.netscript([&hunt[..], &["-r", file.to_str().unwrap()]].concat());
+    let subjects = |ended: &Ended| -> Vec<Value> {
+        let lines = ended.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["record"] == "finding").map(|finding| finding["subject"].clone()).collect()
+    };
+    assert_eq!(subjects(&live).len(), 1);
+    assert_eq!(subjects(&live), subjects(&original));
+}
