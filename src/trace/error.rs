@@ -20,6 +20,9 @@ pub enum TraceError {
         /// Why not.
         why: String,
     },
+    /// It is the address of a group, or of nobody.
+    #[error("{0} is not the address of a host")]
+    NoHost(IpAddr),
     /// The host has no address of that family.
     #[error("{host} has no {family} address; it has {address}")]
     Family {
@@ -65,7 +68,7 @@ impl TraceError {
     #[must_use]
     pub fn could_not_observe(&self) -> bool {
         match self {
-            Self::Plan(_) | Self::Source(_) | Self::Prober(_) | Self::Family { .. } => false,
+            Self::Plan(_) | Self::Source(_) | Self::Prober(_) | Self::NoHost(_) | Self::Family { .. } => false,
             Self::Host(error) => error.could_not_observe(),
             Self::UnknownHost { .. } | Self::NoRoute { .. } | Self::Stopped | Self::System { .. } => true,
         }

@@ -1,7 +1,7 @@
 //! Makes a trace: strategy and prober, with a clock.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -149,7 +149,8 @@ fn target(request: &Request, stop: BorrowedFd<'_>) -> Result<SocketAddr, TraceEr
         Some(Family::V6) => address.is_ipv6(),
     };
     match (addresses.iter().find(wanted), addresses.first()) {
-        (Some(&address), _) => Ok(SocketAddr::new(address, request.port)),
+        (Some(&address), _) if is_of_one_host(address) => Ok(SocketAddr::new(address.to_canonical(), request.port)),
+        (Some(&address), _) => Err(TraceError::NoHost(address)),
         (None, Some(&address)) => Err(TraceError::Family {
             host: request.host.clone(),
             family: if address.is_ipv4() { "IPv6" } else { "IPv4" },
@@ -157,6 +158,10 @@ fn target(request: &Request, stop: BorrowedFd<'_>) -> Result<SocketAddr, TraceEr
         }),
         (None, None) => Err(TraceError::UnknownHost { host: request.host.clone(), why: "it has no address".into() }),
     }
+}
+
+fn is_of_one_host(address: IpAddr) -> bool {
+    !address.is_unspecified() && !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 /// Says what is wrong with a way before anything is sent.

@@ -7,9 +7,9 @@ use netscript::capture::Cancel;
 use netscript::record::{Record, Value};
 use netscript::trace::{Method, Plan, Protocol, Request, Trace, trace};
 
-use crate::program::{Folder, run};
+use crate::program::{Ended, Folder, run};
 use crate::support::chain::{BESIDE, CLOSED, Chain, FILTERED, OPEN, OTHER_TARGET, TARGET, TARGET6};
-use crate::support::{needs, until};
+use crate::support::{Netns, Running, needs, until};
 
 const PROBERS: [Method; 2] = [Method::Connect, Method::HalfOpen];
 
@@ -348,4 +348,124 @@ fn nobody_needs_a_privilege() {
     assert_eq!(traced(TARGET, CLOSED), "connect closed 0");
     assert_eq!(traced(TARGET, FILTERED), "connect prohibited 3");
     assert_eq!(traced(TARGET6, FILTERED), "connect prohibited 3");
+}
+
+#[test]
+fn without_a_network_the_message_says_so() {
+    needs!();
+    let chain = Chain::new(1);
+    let folder = Folder::new();
+    let alone = Netns::new();
+    let message = |netns: &Netns, script: &str| {
+        let Ended { code, stderr, .. } = netns.netscript(&folder, &["eval", script]);
+        (code, stderr.lines().next().unwrap_or_default().to_owned())
+    };
+    let no_route = "error: there is no route from here to 203.0.113.9: Network is unreachable (os error 101)";
+    for script in [
+        "traceroute(\"203.0.113.9\", 443)",
+        "traceroute(\"203.0.113.9\", 443, #{ prober: \"connect\" })",
+        "traceroute(\"203.0.113.9\", 0, #{ protocol: \"icmp\" })",
+        "probe(\"203.0.113.9\", 443)",
+    ] {
+        assert_eq!(message(&alone, script), (Some(3), no_route.to_owned()), "{script}");
+    }
+    for (script, code, expected) in [
+        ("traceroute(\"203.0.113.9\", 0)", 2, "traceroute() takes a port, 1 to 65535, and was given 0"),
+        ("traceroute(\"203.0.113.9\", 70000)", 2, "traceroute() takes a port, 1 to 65535, and was given 70000"),
+        (
+            "traceroute(\"203.0.113.9\", 443, #{ first: 0 })",
+            2,
+            "the option `first` takes a time to live, 1 to 255, and was given 0",
+        ),
+        (
+            "traceroute(\"203.0.113.9\", 443, #{ last: 300 })",
+            2,
+            "the option `last` takes a time to live, 1 to 255, and was given 300",
+        ),
+        (
+            "traceroute(\"203.0.113.9\", 443, #{ interface: \"rihgt\" })",
+            2,
+            "there is no interface `rihgt`; did you mean `right`?",
+        ),
+        (
+            "traceroute(\"203.0.113.9\", 443, #{ source: \"192.0.2.99\" })",
+            2,
+            "192.0.2.99 is not an address of this host, or not of the family of the target",
+        ),
+        ("traceroute(\"0.0.0.0\", 443)", 2, "0.0.0.0 is not the address of a host"),
+        ("traceroute(\"224.0.0.1\", 443)", 2, "224.0.0.1 is not the address of a host"),
+        ("traceroute(\" \", 443)", 2, "traceroute() takes the name or address of a host, and was given none"),
+    ] {
+        assert_eq!(message(chain.source(), script), (Some(code), format!("error: {expected}")), "{script}");
+    }
+    let (code, unknown) = message(chain.source(), "traceroute(\"no-such-host.invalid\", 443)");
+    assert_eq!(code, Some(3), "{unknown}");
+    assert!(unknown.starts_with("error: cannot find the address of no-such-host.invalid: "), "{unknown}");
+}
+
+#[test]
+fn an_allowed_and_a_blocked_port_part_where_the_firewall_is() {
+    needs!("nft");
+    let chain = Chain::new(5);
+    chain.filter(3, "forward", &format!("tcp dport {FILTERED} drop"));
+    let script = format!(
+        "let c = trace_compare([[\"{TARGET}\", {OPEN}], [\"{TARGET}\", {FILTERED}]]); \
+         print(c.verdict); print(c.reason); c.parts_at.ttl"
+    );
+    let ended = chain.source().netscript(&Folder::new(), &["eval", &script]);
+    let expected = "different\n203.0.113.9:443 is open and 203.0.113.9:5432 is filtered; they part behind hop 3 \
+                    (198.51.100.14)\n3\n";
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), expected), "{ended:?}");
+}
+
+#[test]
+fn a_connection_says_the_same_as_a_trace() {
+    needs!("nft");
+    let chain = Chain::new(4);
+    let prohibit = format!("tcp dport {CLOSED} reject with icmpx admin-prohibited");
+    chain.filter(2, "forward", &format!("{prohibit}; tcp dport {FILTERED} drop"));
+    let script = format!(
+        "for port in [{OPEN}, 80, {FILTERED}, {CLOSED}] {{
+            let p = probe(\"{TARGET}\", port, #{{ timeout: \"300ms\" }});
+            print(`${{p.verdict}} ${{p.from}} ${{p.rtt < \"100ms\"}}: ${{p.reason}}`);
+        }}"
+    );
+    let ended = chain.source().netscript(&Folder::new(), &["eval", &script]);
+    let lines: Vec<_> = ended.stdout.lines().collect();
+    assert_eq!(lines[0], "open 203.0.113.9 true: the target accepts", "{ended:?}");
+    assert_eq!(lines[1], "closed 203.0.113.9 true: the target resets the connection");
+    assert!(lines[2].starts_with("filtered  false: nothing answers within 30"), "{}", lines[2]);
+    let prohibited = "198.51.100.10 says: communication administratively prohibited (3/13)";
+    assert_eq!(lines[3], format!("prohibited 198.51.100.10 true: {prohibited}"));
+}
+
+#[test]
+fn names_are_looked_up_when_asked_for() {
+    needs!("busybox", "unshare");
+    let chain = Chain::new(3);
+    let folder = Folder::new();
+    folder.write("hosts", "127.0.0.1 localhost\n");
+    folder.write("resolv.conf", "nameserver 127.0.0.1\n");
+    folder.write("zone", format!("router.example {}\ndb.example {TARGET}\n", Chain::address(1)));
+    let zone = folder.path("zone");
+    let mut server = chain.source().command("busybox");
+    let _server = Running::spawn(server.args(["dnsd", "-c"]).arg(&zone));
+    let asked = |script: &str| {
+        // Names are looked up with the settings of this test, and those of the host stay as they are.
+        let inside = "mount --bind resolv.conf /etc/resolv.conf && mount --bind hosts /etc/hosts && exec \"$@\"";
+        let mut command = chain.source().command("unshare");
+        command.current_dir(folder.path("")).args(["--mount", "sh", "-c", inside, "sh", crate::program::NETSCRIPT]);
+        let ended = run(command.args(["eval", script]));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.stdout.trim().to_owned()
+    };
+    until("the name server", || {
+        (asked("resolve(\"db.example\", #{ timeout: \"200ms\" }).outcome") == "found").then_some(())
+    });
+    let found = asked("let r = resolve(\"db.example\"); `${r.addresses} ${r.answered_by}`");
+    assert_eq!(found, "[\"203.0.113.9\"] 127.0.0.1");
+    assert_eq!(asked("resolve(\"localhost\").answered_by"), "/etc/hosts");
+    let trace = format!("traceroute(\"db.example\", {OPEN}, #{{ family: \"ipv4\", names: true }})");
+    assert_eq!(asked(&format!("{trace}.hops.map(|h| h.name)")), "router.example, , db.example");
+    assert_eq!(asked(&format!("let t = {trace}; `${{t.host}} ${{t.address}}`")), "db.example 203.0.113.9");
 }

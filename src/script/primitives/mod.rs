@@ -23,7 +23,7 @@ use super::source::Noun;
 use crate::host::{Connection, Container, Interface, InterfaceRate, Listener, Veth};
 use crate::protocol::http1::Credential;
 use crate::record::Kind;
-use crate::trace::{Attempt, Comparison, Hop, Trace};
+use crate::trace::{Attempt, Comparison, Hop, Resolution, Trace};
 
 /// What the primitives are called and how.
 pub(crate) const ENTRIES: &[&[Entry]] = &[
@@ -57,6 +57,7 @@ pub const KINDS: &[&Kind] = &[
     Hop::KIND,
     Comparison::KIND,
     Attempt::KIND,
+    Resolution::KIND,
 ];
 
 /// Registers all primitives.

@@ -14,7 +14,7 @@ use super::super::error::{ErrorKind, thrown};
 use super::super::permission::Permission;
 use super::trace_options::{CONNECTION, TRACE, apply, port};
 use crate::record::Row;
-use crate::trace::{Comparison, Names, Protocol, Request, TraceError, connect, trace};
+use crate::trace::{Comparison, Names, Protocol, Request, TraceError, connect, resolve, trace};
 
 pub(crate) const ENTRIES: &[Entry] = &[
     Entry {
@@ -47,6 +47,15 @@ pub(crate) const ENTRIES: &[Entry] = &[
         example: "probe(\"127.0.0.1\", 9).verdict",
         needs: Some(Permission::Probe),
     },
+    Entry {
+        name: "resolve",
+        signature: "resolve(name) or resolve(name, options) -> resolution",
+        group: Group::Noun,
+        doc: "Looks a name up in /etc/hosts and with the name servers of /etc/resolv.conf: its addresses, who answered, and \
+              how long it took. Options: timeout (5s).",
+        example: "resolve(\"localhost\").answered_by",
+        needs: Some(Permission::Probe),
+    },
 ];
 
 type Result<T = Row> = std::result::Result<T, Box<EvalAltResult>>;
@@ -65,7 +74,14 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
     engine.register_fn("probe", move |host: &str, port: i64| probe(&this, host, port, &Map::new()));
     let this = context.clone();
     engine.register_fn("probe", move |host: &str, port: i64, options: Map| probe(&this, host, port, &options));
+    let this = context.clone();
+    engine.register_fn("resolve", move |name: &str| look_up(&this, name, &Map::new()));
+    let this = context.clone();
+    engine.register_fn("resolve", move |name: &str, options: Map| look_up(&this, name, &options));
 }
+
+/// How long name servers are waited for, if nothing else is said.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a single connection is waited for, if nothing else is said: long enough for a SYN to be sent again.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -99,15 +115,23 @@ const MOST_COMPARED: usize = 16;
 
 fn probe(context: &Context, host: &str, given: i64, options: &Map) -> Result {
     context.require(Permission::Probe, "probe()")?;
-    let mut request = Request::new(host, port("probe()", given)?);
+    let mut request = Request::new(named("probe()", host)?, port("probe()", given)?);
     request.plan.timeout = CONNECT_TIMEOUT;
     apply("probe()", CONNECTION, &mut request, options)?;
     let timeout = request.plan.timeout;
     Ok(Arc::new(connect(&request, timeout, context.cancel.as_fd()).map_err(|error| trace_error(&error))?))
 }
 
+fn look_up(context: &Context, name: &str, options: &Map) -> Result {
+    context.require(Permission::Probe, "resolve()")?;
+    let mut request = Request::new(named("resolve()", name)?, 0);
+    request.plan.timeout = RESOLVE_TIMEOUT;
+    apply("resolve()", &["timeout"], &mut request, options)?;
+    Ok(Arc::new(resolve(name, request.plan.timeout, context.cancel.as_fd())))
+}
+
 fn request(what: &str, host: &str, given: i64, options: &Map) -> Result<Request> {
-    let mut request = Request::new(host, 0);
+    let mut request = Request::new(named(what, host)?, 0);
     if std::io::stdout().is_terminal() {
         request.names = Names::Public;
     }
@@ -117,6 +141,16 @@ fn request(what: &str, host: &str, given: i64, options: &Map) -> Result<Request>
         request.port = port(what, given)?;
     }
     Ok(request)
+}
+
+fn named<'a>(what: &str, host: &'a str) -> Result<&'a str> {
+    if host.trim().is_empty() {
+        return Err(thrown(
+            ErrorKind::Usage,
+            format!("{what} takes the name or address of a host, and was given none"),
+        ));
+    }
+    Ok(host)
 }
 
 fn endpoint_of(endpoint: &Dynamic, options: &Map) -> Result<Request> {
