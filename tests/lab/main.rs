@@ -13,3 +13,4 @@ mod live;
 #[expect(dead_code, reason = "the lab runs the program in namespaces, and needs not all ways to run it")]
 mod program;
 mod support;
+mod trace;

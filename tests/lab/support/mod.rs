@@ -1,5 +1,6 @@
 //! What lab tests build their hosts and networks from.
 
+pub(crate) mod chain;
 mod container;
 mod engine;
 mod leash;
