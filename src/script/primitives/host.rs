@@ -150,7 +150,8 @@ impl<'a> View<'a> {
         let namespaces = if !named.is_empty() {
             distinct(&named, &containers).map_err(|error| host_error(&error))?
         } else if every || scope == Scope::Everywhere {
-            if NamespaceId::of_process(1).is_err() {
+            // The first process may be hidden from root where it has more privileges; a thread of the kernel is not.
+            if NamespaceId::of_process(1).or_else(|_| NamespaceId::of_process(2)).is_err() {
                 let what = "look into the network namespaces of other users";
                 context.note(&HostError::permission(what, "CAP_SYS_ADMIN and CAP_SYS_PTRACE").to_string());
             }
