@@ -40,9 +40,10 @@ impl Netlink {
     }
 
     /// Everything that matches a request.
-    pub(super) fn list<M>(&mut self, request: &M) -> io::Result<Vec<M>>
+    pub(super) fn list<Q, A>(&mut self, request: &Q) -> io::Result<Vec<A>>
     where
-        M: NetlinkSerializable + NetlinkDeserializable + Clone,
+        Q: NetlinkSerializable + Clone,
+        A: NetlinkDeserializable,
     {
         for _ in 0..ATTEMPTS {
             self.send(request.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;

@@ -12,8 +12,8 @@ use bollard::errors::Error;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::api::{self, Api, Described};
-use super::{Runtime, Sockets};
+use super::api::{self, Api, Described, Now};
+use super::{EngineSockets, Runtime};
 use crate::host::HostError;
 
 /// How long all engines may take together.
@@ -71,7 +71,7 @@ impl Trouble {
 
 impl Engines {
     /// The engines behind these sockets, with the containers that run, or all of them.
-    pub(super) fn ask(sockets: &Sockets, all: bool) -> (Self, Vec<Told>) {
+    pub(super) fn ask(sockets: &EngineSockets, all: bool) -> (Self, Vec<Told>) {
         let until = Instant::now() + PATIENCE;
         let unsupported = sockets.unsupported.iter();
         let troubles = unsupported.map(|(address, why)| Trouble::saying(Path::new(address), *why)).collect();
@@ -125,21 +125,20 @@ impl Engines {
         on_a_thread(asking).unwrap_or_default()
     }
 
-    /// The first process of each of these containers, by id: none where it does not run any more. What an engine does not
-    /// say is left out.
-    pub(super) fn pids(&mut self, of: &[Told]) -> HashMap<String, Option<u32>> {
+    /// How each of these containers is just now, by id: none if it was removed. What an engine does not say is left out.
+    pub(super) fn now(&mut self, of: &[Told]) -> HashMap<String, Option<Now>> {
         if of.is_empty() {
             return HashMap::new();
         }
         let until = self.until;
         let asking = async {
-            let mut pids = HashMap::new();
+            let mut all = HashMap::new();
             let mut trouble = None;
             for (engine, container) in of {
-                let asking = async { Api::at(&engine.socket)?.pid(&container.id).await };
+                let asking = async { Api::at(&engine.socket)?.now(&container.id).await };
                 match timeout_at(until, asking).await {
-                    Ok(Ok(pid)) => {
-                        pids.insert(container.id.clone(), pid);
+                    Ok(Ok(now)) => {
+                        all.insert(container.id.clone(), now);
                     }
                     Ok(Err(error)) => trouble = Some(Trouble::new(&engine.socket, &error)),
                     Err(_elapsed) => {
@@ -148,11 +147,11 @@ impl Engines {
                     }
                 }
             }
-            (pids, trouble)
+            (all, trouble)
         };
-        let (pids, trouble) = on_a_thread(asking).unwrap_or_default();
+        let (all, trouble) = on_a_thread(asking).unwrap_or_default();
         self.troubles.extend(trouble);
-        pids
+        all
     }
 
     /// The engines that did not answer as they should.
@@ -178,11 +177,11 @@ pub(super) fn stop(socket: &Arc<Path>, id: &str, name: &str) -> Result<String, H
     let stopping = async {
         let api = Api::at(socket)?;
         api.stop(id, GRACE).await?;
-        let described = api.describe(&[id.to_owned()]).await?;
-        Ok(described.into_iter().find(|container| container.id == id).map_or_else(|| "removed".into(), |it| it.state))
+        Ok(api.now(id).await?.map_or_else(|| "removed".into(), |now| now.state))
     };
     let doing = || format!("stop the container {name}");
-    match on_a_thread(timeout(patience, stopping)).map_err(|cause| HostError::System { doing: doing(), cause })? {
+    let stopped = on_a_thread(async { timeout(patience, stopping).await });
+    match stopped.map_err(|cause| HostError::System { doing: doing(), cause })? {
         Ok(Ok(state)) => Ok(state),
         Ok(Err(error)) if api::is_gone(&error) => Err(HostError::Gone { what: "container", name: name.to_owned() }),
         Ok(Err(error)) => Err(Trouble::new(socket, &error).to_error()),

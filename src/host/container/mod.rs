@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use containers::{Containers, Query};
-pub use socket::Sockets;
+pub use socket::EngineSockets;
 pub use veth::{Veth, Veths};
 
 use super::Namespace;

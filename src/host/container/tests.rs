@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Containers, KnownBy, Query, Sockets};
+use super::{Containers, EngineSockets, KnownBy, Query};
 use crate::host::HostError;
 
 const WEB: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f900112233445566778899aabbccddeeff";
@@ -63,7 +63,7 @@ fn answering(version: &'static str, list: String) -> (TempDir, Arc<Path>) {
 
 fn read(sockets: &[&Arc<Path>]) -> Containers {
     let named = sockets.iter().map(|socket| (*socket).clone()).collect();
-    Containers::read(&Query { all: true, sockets: Sockets { named, ..Sockets::default() } })
+    Containers::read(&Query { all: true, sockets: EngineSockets { named, ..EngineSockets::default() } })
 }
 
 /// The names of the containers that a socket tells of.
@@ -77,7 +77,7 @@ fn what_an_engine_says_of_its_containers_is_understood() {
     for (version, runtime) in [(DOCKER, "docker"), (PODMAN, "podman")] {
         let (_folder, socket) = answering(version, list());
         let containers = read(&[&socket]);
-        assert_eq!((names(&containers, &socket), containers.notes()), (vec!["0a1b", "api", "web"], vec![]));
+        assert_eq!((names(&containers, &socket), containers.notes()), (vec!["0a1b", "api", "web"], &[][..]));
         let web = containers.find("web").unwrap();
         assert_eq!((web.id.as_str(), web.image.as_deref(), web.runtime.name()), (WEB, Some("shop:1"), runtime));
         assert_eq!((web.state.as_str(), web.pid, web.host_network), ("exited", None, false));
@@ -188,8 +188,8 @@ fn nobody_need_listen_where_an_engine_only_might_be() {
     let absent: Arc<Path> = folder.path().join("none.sock").into();
     let deserted: Arc<Path> = folder.path().join("deserted.sock").into();
     drop(UnixListener::bind(&deserted).unwrap());
-    let usual = Sockets { usual: vec![absent.clone(), deserted.clone()], ..Sockets::default() };
-    assert_eq!(Containers::read(&Query { all: true, sockets: usual }).notes(), Vec::<String>::new());
+    let usual = EngineSockets { usual: vec![absent.clone(), deserted.clone()], ..EngineSockets::default() };
+    assert!(Containers::read(&Query { all: true, sockets: usual }).notes().is_empty());
     assert_eq!(read(&[&absent, &deserted]).notes().len(), 2);
 }
 

@@ -123,9 +123,15 @@ impl Containers {
         let known = Namespace::all()?;
         let mut names = Vec::new();
         let mut found: Vec<&Container> = Vec::new();
-        let mut exists = false;
+        let (mut exists, mut refused) = (false, None);
         for (at, namespace) in known.iter().enumerate() {
-            let links = links(namespace, &known)?;
+            let links = match links(namespace, &known) {
+                Ok(links) => links,
+                Err(error) => {
+                    refused = Some(error);
+                    continue;
+                }
+            };
             if let Some(link) = links.iter().find(|link| link.name == name) {
                 let container = self.of_link(link, namespace)?;
                 if at == 0 {
@@ -137,7 +143,11 @@ impl Containers {
             names.extend(links.into_iter().map(|link| link.name));
         }
         match found.as_slice() {
-            [] if !exists => Err(HostError::unknown("interface", name, names.iter().map(String::as_str))),
+            [] if !exists => {
+                // It may be where nobody could look.
+                let unknown = || HostError::unknown("interface", name, names.iter().map(String::as_str));
+                Err(refused.unwrap_or_else(unknown))
+            }
             [] => Ok(None),
             [one] => Ok(Some(one)),
             several => {

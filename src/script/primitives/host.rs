@@ -14,7 +14,7 @@ use super::super::value::parse_duration;
 use super::helpers::sleep;
 use super::place::{places, wrong};
 use crate::host::container::{Containers, Query};
-use crate::host::{self, HostError, Interface, Namespace, NamespaceId, Snapshot};
+use crate::host::{self, HostError, Interface, Namespace, Snapshot};
 use crate::nearest::suggestion;
 use crate::record::{Duration, Record, Row};
 
@@ -150,8 +150,7 @@ impl<'a> View<'a> {
         let namespaces = if !named.is_empty() {
             distinct(&named, &containers).map_err(|error| host_error(&error))?
         } else if every || scope == Scope::Everywhere {
-            // The first process may be hidden from root where it has more privileges; a thread of the kernel is not.
-            if NamespaceId::of_process(1).or_else(|_| NamespaceId::of_process(2)).is_err() {
+            if !host::sees_all_namespaces() {
                 let what = "look into the network namespaces of other users";
                 context.note(&HostError::permission(what, "CAP_SYS_ADMIN and CAP_SYS_PTRACE").to_string());
             }
@@ -168,7 +167,7 @@ impl<'a> View<'a> {
 
     /// The rows; what is missing in them is told aside, and taints the verdict.
     fn note<T>(&self, snapshot: Snapshot<T>) -> Vec<T> {
-        snapshot.notes.into_iter().chain(self.containers.notes()).for_each(|note| self.context.note(&note));
+        snapshot.notes.iter().chain(self.containers.notes()).for_each(|note| self.context.note(note));
         snapshot.rows
     }
 }

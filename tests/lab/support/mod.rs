@@ -7,7 +7,7 @@ mod netns;
 mod running;
 mod traffic;
 
-pub(crate) use container::Image;
+pub(crate) use container::{Container, Image};
 pub(crate) use engine::Engine;
 pub(crate) use netns::{Netns, connect};
 pub(crate) use running::{Running, until};

@@ -1,0 +1,166 @@
+//! All that is known by now, from hooks and lists.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::record::Time;
+
+use super::event::{Doer, Event, Kind};
+use super::home::{Home, Homes, HostNamespaces, Key};
+use super::index::{Change, Endpoints, Index, Listed, Process, What};
+use super::lookup::Knowledge;
+use super::places::Places;
+use super::survey::{Holder, Survey, Surveyed};
+use crate::flow::Found;
+
+/// How many sockets are remembered, open and closed: some 30 MB.
+const SOCKETS: usize = 1 << 17;
+
+/// How many namespaces are remembered to have been seen.
+const NAMESPACES: usize = 1 << 16;
+
+/// What is known by now.
+#[derive(Debug)]
+pub(super) struct Known {
+    index: Index,
+    homes: Homes,
+    places: Places,
+    host: HostNamespaces,
+    captured: Vec<u64>,
+    /// Those that something was told of.
+    seen: HashSet<u64>,
+    /// Whether a namespace was seen after the places were looked at.
+    are_places_old: bool,
+    complete_since: Option<Time>,
+    lost: u64,
+    /// When sockets were listed the last time.
+    listed: Option<Time>,
+}
+
+impl Known {
+    pub(super) fn new(host: HostNamespaces, captured: Vec<u64>, complete_since: Option<Time>) -> Self {
+        Self {
+            index: Index::new(SOCKETS),
+            homes: Homes::new(host),
+            places: Places::default(),
+            host,
+            captured,
+            seen: HashSet::new(),
+            are_places_old: true,
+            complete_since,
+            lost: 0,
+            listed: None,
+        }
+    }
+
+    /// The namespaces of the host itself.
+    pub(super) const fn host(&self) -> HostNamespaces {
+        self.host
+    }
+
+    /// For questions.
+    pub(super) fn knowledge(&self) -> Knowledge<'_> {
+        Knowledge {
+            index: &self.index,
+            places: &self.places,
+            host: self.host.network(),
+            captured: &self.captured,
+            complete_since: self.complete_since,
+            missing: match (self.lost, self.index.forgotten()) {
+                (0, 0) => None,
+                (0, _) => Some("there were more sockets than are remembered"),
+                _ => Some("the kernel told more than there was room for"),
+            },
+        }
+    }
+
+    /// How many events the kernel could not tell so far, and how many sockets had to be forgotten.
+    pub(super) const fn losses(&self) -> (u64, u64) {
+        (self.lost, self.index.forgotten())
+    }
+
+    pub(super) const fn set_lost(&mut self, lost: u64) {
+        self.lost = lost;
+    }
+
+    /// Takes what a hook tells.
+    pub(super) fn take(&mut self, event: &Event, time: Time) {
+        let process = event.process.as_ref().map(|doer| self.process(event, doer));
+        let what = match (event.kind, process) {
+            (Kind::Bound | Kind::Accepted, process) => What::Begins(process, Found::Listener),
+            (Kind::Opened, process) => What::Begins(process, Found::Hook),
+            (Kind::Used, Some(process)) => What::IsUsedBy(process),
+            (Kind::Used, None) => return,
+            (Kind::Closed, _) => What::Ends,
+        };
+        let address = event.local.ip();
+        if !matches!(what, What::Ends) && !address.is_unspecified() && !address.is_loopback() {
+            self.places.add(address, event.namespace);
+        }
+        let endpoints = Endpoints { protocol: event.protocol, local: event.local, remote: event.remote };
+        self.index.apply(Change { time, cookie: event.cookie, namespace: event.namespace, endpoints, what });
+    }
+
+    fn process(&mut self, event: &Event, doer: &Doer) -> Arc<Process> {
+        let namespace = if event.namespace_cookie == 0 { event.namespace } else { event.namespace_cookie };
+        if self.seen.len() >= NAMESPACES {
+            self.seen.clear();
+        }
+        self.are_places_old |= self.seen.insert(namespace);
+        let lasts = event.namespace_cookie != 0 && doer.mounts != 0;
+        let key = if lasts { Key::Namespaces(namespace, doer.mounts) } else { Key::Process(doer.pid) };
+        let home = self.homes.of(key, event.namespace, doer.mounts_inode, doer.pid);
+        let name = doer.name.split(|byte| *byte == 0).next().unwrap_or_default();
+        Arc::new(Process { pid: doer.pid, name: String::from_utf8_lossy(name).into(), home })
+    }
+
+    /// The sockets that are open as far as is known, and whether their processes are known.
+    pub(super) fn open(&self) -> HashMap<u64, bool> {
+        self.index.open()
+    }
+
+    /// Takes a list that was begun at a time, unless a newer one was taken. Whether there was something new.
+    pub(super) fn take_survey(&mut self, survey: Survey, begun: Time) -> bool {
+        if self.listed.is_some_and(|listed| listed >= begun) {
+            return false;
+        }
+        let mut before = self.index.open();
+        let mut is_new = false;
+        let mut processes: HashMap<u32, Arc<Process>> = HashMap::new();
+        for Surveyed { cookie, namespace, endpoints, found, holder } in survey.sockets {
+            is_new |= before.remove(&cookie).is_none();
+            let process = holder.map(|holder| {
+                Arc::clone(processes.entry(holder.pid).or_insert_with(|| self.holder(namespace, &holder)))
+            });
+            // It may be as old as the last list.
+            self.index.list(Listed { cookie, namespace, endpoints, process, found, since: self.listed });
+        }
+        for cookie in before.keys() {
+            self.index.end(*cookie, begun);
+        }
+        self.index.expire(begun);
+        self.listed = Some(begun);
+        is_new || !before.is_empty()
+    }
+
+    fn holder(&mut self, namespace: u64, holder: &Holder) -> Arc<Process> {
+        let home = self.homes.of(Key::Process(holder.pid), namespace, holder.mounts, holder.pid);
+        Arc::new(Process { pid: holder.pid, name: holder.name.as_str().into(), home })
+    }
+
+    /// Whether a namespace was seen after the places were looked at.
+    pub(super) const fn are_places_old(&self) -> bool {
+        self.are_places_old
+    }
+
+    /// Takes on to look at places and homes: what is seen from now on is seen by nobody.
+    pub(super) fn take_questions(&mut self) -> Vec<Arc<Home>> {
+        self.are_places_old = false;
+        self.homes.take_unresolved()
+    }
+
+    /// Takes what was found of places.
+    pub(super) fn take_places(&mut self, places: Places) {
+        self.places = places;
+    }
+}
