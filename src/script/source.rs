@@ -129,7 +129,7 @@ impl Capture {
         let is_recorded = context.options.write.is_some() && !context.written.get();
         let asks_owners = wanted.iter().any(|(noun, fields)| {
             let asks = |field: &&str| noun.kind.index(field).is_some() && fields.contains(field);
-            Owners::FIELDS.iter().any(|field| asks(&field))
+            Owners::FIELDS.iter().any(|field| asks(field))
         });
         let Some(Opened { source, filter, until, attribution }) =
             self.request.open(is_recorded || asks_owners, context)?
