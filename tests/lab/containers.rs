@@ -165,12 +165,12 @@ fn containers_of_podman_without_a_pair_say_why() {
 fn containers_that_share_a_namespace_share_its_pairs_and_the_owner_answers_for_it() {
     needs!("dockerd", "docker", "iptables", "busybox");
     let engine = Engine::docker();
-    let _shop = engine.network("shop");
+    let shop = engine.network("shop");
     let owner = idle(&engine, "z-owner", &["--network", "shop"]);
     let _sidecar = idle(&engine, "a-sidecar", &["--network", "container:z-owner"]);
     let (of_owner, of_sidecar) = (veths(&engine, "z-owner"), veths(&engine, "a-sidecar"));
     assert_eq!((of_owner.len(), &of_owner[0]["host_interface"]), (1, &of_sidecar[0]["host_interface"]));
-    assert_eq!(of_sidecar[0]["network"], "shop");
+    assert_eq!((&of_sidecar[0]["network"], &of_sidecar[0]["bridge"]), (&json!("shop"), &json!(shop.bridge())));
     let back = row(&engine, &format!("container_for({})", of_owner[0]["host_interface"]));
     assert_eq!(back["id"], owner.id().as_str());
 }
@@ -221,10 +221,13 @@ fn without_its_api_control_groups_tell_of_a_container(engine: &Engine, runtime: 
     let web = idle(engine, "web", &["--network", "shop"]);
     let _host = idle(engine, "host-web", &["--network", "host"]);
     let short = web.id()[..12].to_owned();
+    // Whoever looks into the namespace of a container does not make it that of the host.
+    let _visitor = visit(engine, &web);
     let known = with_engine_at(engine, None, &format!("containers().filter(|c| c.id == \"{}\")", web.id()));
     let row = &parsed(&known)[0];
     assert_eq!((&row["name"], &row["runtime"], &row["known_by"]), (&json!(short), &json!(runtime), &json!("cgroup")));
     assert_eq!((&row["pid"], &row["networks"]), (&json!(web.pid()), &Value::Null));
+    assert_eq!(row["host_network"], false);
     assert_eq!(row["addresses"], json!([web.address("shop")]));
     let pair = parsed(&with_engine_at(engine, None, &format!("veth_for(\"{short}\")")));
     let of_engine = &veths(engine, "web")[0];
@@ -410,13 +413,7 @@ fn a_process_belongs_to_the_container_that_it_runs_in() {
     // Whoever runs a container with privileges may name control groups as it likes, also after others.
     let disguise = cgroup(&web).join(format!("docker-{}.scope", other.id()));
     std::fs::create_dir(&disguise).unwrap();
-    let visitor = Running::spawn(engine.host.command("nsenter").args([
-        format!("--net=/proc/{}/ns/net", web.pid()).as_str(),
-        "sleep",
-        "1000",
-    ]));
-    let netns = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
-    until("the visitor", || (netns(visitor.pid()) == netns(web.pid())).then_some(()));
+    let visitor = visit(&engine, &web);
     std::fs::write(disguise.join("cgroup.procs"), started.to_string()).unwrap();
 
     let containers = seen(&engine);
@@ -434,6 +431,15 @@ fn a_process_belongs_to_the_container_that_it_runs_in() {
     let host = find("on-host").namespace.as_ref().unwrap();
     let of_host: Vec<&str> = containers.of_namespace(host.id()).iter().map(|it| it.name.as_str()).collect();
     assert_eq!(of_host, [engine.host.name()]);
+}
+
+/// A process of the host in the network namespace of a container.
+fn visit(engine: &Engine, container: &Container<'_>) -> Running {
+    let netns = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+    let path = format!("--net=/proc/{}/ns/net", container.pid());
+    let visitor = Running::spawn(engine.host.command("nsenter").args([&path, "sleep", "1000"]));
+    until("the visitor", || (netns(visitor.pid()) == netns(container.pid())).then_some(()));
+    visitor
 }
 
 /// The control group of a container in the hierarchy that `/proc` names first.

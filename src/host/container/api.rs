@@ -99,9 +99,13 @@ impl Api {
     }
 }
 
-/// Whether the engine does not know the container.
+/// Whether the engine does not know the container. Podman answers 500 while it removes one.
 pub(super) fn is_gone(error: &Error) -> bool {
-    matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
+    match error {
+        Error::DockerResponseServerError { status_code: 404, .. } => true,
+        Error::DockerResponseServerError { message, .. } => message.contains("no such container"),
+        _ => false,
+    }
 }
 
 impl Described {

@@ -176,14 +176,14 @@ pub(super) fn stop(socket: &Arc<Path>, id: &str, name: &str) -> Result<String, H
     let patience = Duration::from_secs(GRACE.unsigned_abs().into()) + STOPPING;
     let stopping = async {
         let api = Api::at(socket)?;
-        api.stop(id, GRACE).await?;
+        // One that goes away when it ends may have gone before the answer.
+        api.stop(id, GRACE).await.or_else(|error| if api::is_gone(&error) { Ok(()) } else { Err(error) })?;
         Ok(api.now(id).await?.map_or_else(|| "removed".into(), |now| now.state))
     };
     let doing = || format!("stop the container {name}");
     let stopped = on_a_thread(async { timeout(patience, stopping).await });
     match stopped.map_err(|cause| HostError::System { doing: doing(), cause })? {
         Ok(Ok(state)) => Ok(state),
-        Ok(Err(error)) if api::is_gone(&error) => Err(HostError::Gone { what: "container", name: name.to_owned() }),
         Ok(Err(error)) => Err(Trouble::new(socket, &error).to_error()),
         Err(_elapsed) => Err(Trouble::late(socket, patience).to_error()),
     }

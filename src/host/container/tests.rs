@@ -203,3 +203,18 @@ fn a_container_that_only_its_control_group_tells_of_cannot_be_stopped() {
         "cannot stop the container web: no container engine that answers knows it (docker)"
     );
 }
+
+#[test]
+fn a_container_that_goes_away_when_it_ends_is_stopped_and_removed() {
+    let (_folder, socket) = engine(|stream, request| {
+        let (status, body) = match request {
+            _ if request.contains("/version") => (200, PODMAN.to_owned()),
+            _ if request.contains("/stop") => (500, r#"{"message":"does not exist: no such container"}"#.to_owned()),
+            _ if request.contains(WEB) => (404, r#"{"message":"No such container"}"#.to_owned()),
+            _ => (200, list()),
+        };
+        let _ = write!(stream, "HTTP/1.1 {status} -\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    });
+    let stopped = read(&[&socket]).find("web").unwrap().stop().unwrap();
+    assert_eq!((stopped.name.as_str(), stopped.state.as_str()), ("web", "removed"));
+}

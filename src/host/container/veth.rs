@@ -69,6 +69,17 @@ crate::record! {
     }
 }
 
+/// What it takes to look into the network namespaces of others: one to find them, one to enter them.
+const PRIVILEGES: &str = "CAP_SYS_ADMIN and CAP_SYS_PTRACE";
+
+/// A lack of permission with everything that is needed: whoever gives one privilege takes the one that was given before.
+fn all_that_is_needed(error: HostError, doing: impl Fn() -> String) -> HostError {
+    match error {
+        HostError::Permission { .. } => HostError::permission(doing(), PRIVILEGES),
+        other => other,
+    }
+}
+
 impl Containers {
     /// Every pair that leads from a container to its host. The ends are matched by index and namespace, each as the other
     /// says.
@@ -79,17 +90,21 @@ impl Containers {
     pub fn veths_of(&self, container: &Container) -> Result<Veths, HostError> {
         let none = |reason: String| Ok(Veths { pairs: Vec::new(), reason: Some(reason) });
         let name = &container.name;
+        let doing = || format!("look at the interfaces of the container {name}");
         if container.host_network {
             return none(format!("{name} uses the network of its host and has no interfaces of its own"));
         }
         let Some(namespace) = &container.namespace else {
             return match container.pid {
                 None => none(format!("{name} does not run ({})", container.state)),
-                Some(pid) => Namespace::of_process(pid).and(Err(container.gone())),
+                Some(pid) => {
+                    let looked = Namespace::of_process(pid).map_err(|error| all_that_is_needed(error, doing));
+                    looked.and(Err(container.gone()))
+                }
             };
         };
         let known = Namespace::all()?;
-        let inside = links(namespace, &known)?;
+        let inside = links(namespace, &known).map_err(|error| all_that_is_needed(error, doing))?;
         let mut pairs = Vec::new();
         for (at, group) in grouped_by_peer(&inside, namespace.id()) {
             // A named namespace is the host of containers whose pairs lead into it.
@@ -98,7 +113,7 @@ impl Containers {
             if container.runtime == Runtime::Netns && of_others {
                 continue;
             }
-            let others = links(outside, &known)?;
+            let others = links(outside, &known).map_err(|error| all_that_is_needed(error, doing))?;
             let endpoints = self.endpoints_in(namespace.id());
             pairs.extend(group.into_iter().filter_map(|link| {
                 pair(link, namespace.id(), &others).map(|end| veth(container, link, end, &others, &endpoints, outside))
@@ -128,7 +143,7 @@ impl Containers {
             let links = match links(namespace, &known) {
                 Ok(links) => links,
                 Err(error) => {
-                    refused = Some(error);
+                    refused = Some(all_that_is_needed(error, || format!("look for {name} in every network namespace")));
                     continue;
                 }
             };
@@ -172,7 +187,7 @@ impl Containers {
         match link.peer.filter(|_| link.kind == "veth").map(|peer| peer.namespace) {
             Some(Some(peer)) => Ok(first(peer).or(own)),
             Some(None) if !geteuid().is_root() => {
-                Err(HostError::permission(format!("look for the other end of {}", link.name), "CAP_SYS_PTRACE"))
+                Err(HostError::permission(format!("look for the other end of {}", link.name), PRIVILEGES))
             }
             Some(None) | None => Ok(own),
         }
