@@ -60,6 +60,7 @@ struct mnt_namespace {
 
 struct nsproxy {
 	struct mnt_namespace *mnt_ns;
+	struct net *net_ns;
 } KERNEL;
 
 struct task_struct {
@@ -81,27 +82,31 @@ enum kind {
 };
 
 struct process {
-	__u64 mounts; // its mount namespace, by a number that is not used again; 0 if the kernel has none
+	// Its network and its mount namespace, by numbers that are not used again; 0 if the kernel has none.
+	__u64 network;
+	__u64 mounts;
+	__u32 network_inode;
 	__u32 mounts_inode;
 	__u32 pid;
+	__u32 unused;
 	char name[16];
 };
 
 struct event {
 	__u64 time;   // CLOCK_MONOTONIC, in nanoseconds
 	__u64 cookie; // of the socket
-	__u64 namespace_cookie;
-	__u32 namespace; // inode number
+	__u32 namespace; // inode number of the network namespace that it is in
 	__u16 local_port;
 	__u16 remote_port;
 	__u8 local[16];  // IPv4 in the first four bytes
 	__u8 remote[16]; // all zero if there is none
-	struct process process;
 	__u8 kind;
 	__u8 protocol;
 	__u8 family;
 	__u8 unused[5];
+	struct process process;
 };
+_Static_assert(sizeof(struct event) == 112, "nothing is between the fields");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -146,8 +151,13 @@ static __noinline int remember_current(struct owned *owned, __u64 flags)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct mnt_namespace *mounts = BPF_CORE_READ(task, nsproxy, mnt_ns);
+	struct net *network = BPF_CORE_READ(task, nsproxy, net_ns);
 
 	owned->process.pid = bpf_get_current_pid_tgid() >> 32;
+	owned->process.network_inode = BPF_CORE_READ(network, ns.inum);
+	owned->process.network = 0;
+	if (bpf_core_field_exists(network->net_cookie))
+		owned->process.network = BPF_CORE_READ(network, net_cookie);
 	owned->process.mounts_inode = BPF_CORE_READ(mounts, ns.inum);
 	owned->process.mounts = 0;
 	if (bpf_core_field_exists(mounts->seq))
@@ -164,7 +174,6 @@ static __noinline int remember_current(struct owned *owned, __u64 flags)
 
 static __noinline int tell(const struct sock *sk, const struct owned *owned, __u64 cookie, __u64 time, __u8 kind)
 {
-	struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
 	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 
 	if (!event) {
@@ -179,9 +188,7 @@ static __noinline int tell(const struct sock *sk, const struct owned *owned, __u
 	event->time = time;
 	event->cookie = cookie;
 	event->kind = kind;
-	event->namespace = BPF_CORE_READ(net, ns.inum);
-	if (bpf_core_field_exists(net->net_cookie))
-		event->namespace_cookie = BPF_CORE_READ(net, net_cookie);
+	event->namespace = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	event->protocol = BPF_CORE_READ(sk, sk_protocol);
 	event->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	event->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));

@@ -13,8 +13,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("protocol", &["flow", "limits", "packet", "record"]),
     ("capture", &["flow", "host", "limits", "packet", "record"]),
     ("host", &["flow", "limits", "nearest", "record"]),
+    ("trace", &["host", "limits", "nearest", "record"]),
     ("report", &["limits", "record"]),
-    ("script", &["capture", "flow", "host", "limits", "nearest", "packet", "protocol", "record", "report"]),
+    ("script", &["capture", "flow", "host", "limits", "nearest", "packet", "protocol", "record", "report", "trace"]),
     ("repl", &["capture", "limits", "record", "report", "script"]),
     ("cli", &["capture", "host", "limits", "record", "repl", "report", "script"]),
 ];

@@ -72,6 +72,9 @@ impl Owners {
     pub(crate) const FIELDS: [&str; 6] =
         ["process", "pid", "container", "attribution", "server_process", "server_container"];
 
+    /// Those of them that a table shows if nobody asks for others.
+    pub(crate) const SHOWN: [&str; 2] = ["process", "container"];
+
     /// The owner that a person asks for: of the client's end, if that is on this host, else of the server's.
     fn nearest(&self) -> &Ownership {
         if self.client == Ownership::Elsewhere { &self.server } else { &self.client }

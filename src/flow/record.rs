@@ -185,7 +185,7 @@ impl Flow {
 
 crate::record! {
     /// A conversation: the packets of both directions between two endpoints, from the first to the last.
-    impl Record for Flow as "flow" {
+    impl Record for Flow as "flow", if |flow| flow.owners.is_some() => [process, container] {
         /// When its first packet was captured.
         start: Time, main => |flow| flow.start;
         /// When its last packet was captured.

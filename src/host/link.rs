@@ -94,26 +94,19 @@ pub fn links(namespace: &Namespace, known: &[Namespace]) -> Result<Vec<Link>, Ho
 
 fn read(namespace: &Namespace, known: &[Namespace]) -> io::Result<Vec<Link>> {
     let mut kernel = Netlink::open(NETLINK_ROUTE)?;
-    let mut links = Vec::new();
-    let mut elsewhere = Vec::new();
-    for Answer(message) in kernel.list(&RouteNetlinkMessage::GetLink(LinkMessage::default()))? {
-        let (link, peer_namespace) = link(message);
-        links.push(link);
-        elsewhere.push(peer_namespace);
-    }
+    let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    let (mut links, elsewhere): (Vec<_>, Vec<_>) =
+        kernel.list(&request, |Answer(message)| Some(link(message)))?.into_iter().unzip();
     let namespaces = resolve(&mut kernel, &elsewhere, known)?;
     for (link, elsewhere) in links.iter_mut().zip(elsewhere) {
         if let Some(peer) = &mut link.peer {
             peer.namespace = elsewhere.map_or(Some(namespace.id()), |number| namespaces.get(&number).copied());
         }
     }
+    let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
     let mut addresses: HashMap<u32, Vec<(IpAddr, u8)>> = HashMap::new();
-    for message in kernel.list(&RouteNetlinkMessage::GetAddress(AddressMessage::default()))? {
-        if let RouteNetlinkMessage::NewAddress(message) = message
-            && let Some(address) = address(&message)
-        {
-            addresses.entry(message.header.index).or_default().push((address, message.header.prefix_len));
-        }
+    for (index, address) in kernel.list(&request, address)? {
+        addresses.entry(index).or_default().push(address);
     }
     for link in &mut links {
         link.addresses = addresses.remove(&link.index).unwrap_or_default();
@@ -240,18 +233,19 @@ fn resolve(
     Ok(found)
 }
 
-/// The address itself: on a point-to-point link the kernel's `address` is that of the other end.
-fn address(message: &AddressMessage) -> Option<IpAddr> {
+/// The index of an interface, and one of its addresses with the length of its prefix.
+fn address(answer: RouteNetlinkMessage) -> Option<(u32, (IpAddr, u8))> {
+    let RouteNetlinkMessage::NewAddress(message) = answer else { return None };
+    // On a point-to-point link `Address` is that of the other end.
     let own = message.attributes.iter().find_map(|attribute| match attribute {
         AddressAttribute::Local(address) => Some(*address),
         _ => None,
     });
-    own.or_else(|| {
-        message.attributes.iter().find_map(|attribute| match attribute {
-            AddressAttribute::Address(address) => Some(*address),
-            _ => None,
-        })
-    })
+    let any = message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Address(address) => Some(*address),
+        _ => None,
+    });
+    Some((message.header.index, (own.or(any)?, message.header.prefix_len)))
 }
 
 const fn state_in_words(state: State) -> &'static str {
@@ -373,10 +367,12 @@ mod tests {
     #[test]
     fn the_own_address_of_a_point_to_point_link_is_not_that_of_the_other_end() {
         let mut message = AddressMessage::default();
+        (message.header.index, message.header.prefix_len) = (7, 30);
         message.attributes =
             vec![AddressAttribute::Address([192, 0, 2, 1].into()), AddressAttribute::Local([192, 0, 2, 2].into())];
-        assert_eq!(address(&message), Some([192, 0, 2, 2].into()));
+        let of = |message: &AddressMessage| address(RouteNetlinkMessage::NewAddress(message.clone()));
+        assert_eq!(of(&message), Some((7, ([192, 0, 2, 2].into(), 30))));
         message.attributes.pop();
-        assert_eq!(address(&message), Some([192, 0, 2, 1].into()));
+        assert_eq!(of(&message), Some((7, ([192, 0, 2, 1].into(), 30))));
     }
 }

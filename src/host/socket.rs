@@ -168,12 +168,11 @@ impl SocketReader {
         let id = self.namespace.id();
         for protocol in [IPPROTO_TCP, IPPROTO_UDP] {
             for family in [AF_INET, AF_INET6] {
-                let answers = self.kernel.list(&which.request(family, protocol));
-                let answers = answers.map_err(|cause| failed(&self.namespace, cause))?;
-                sockets.extend(answers.iter().filter_map(|answer| match answer {
-                    SockDiagMessage::InetResponse(response) => socket(id, protocol, response),
+                let read = self.kernel.list(&which.request(family, protocol), |answer| match answer {
+                    SockDiagMessage::InetResponse(response) => socket(id, protocol, &response),
                     _ => None,
-                }));
+                });
+                sockets.append(&mut read.map_err(|cause| failed(&self.namespace, cause))?);
             }
         }
         Ok(())

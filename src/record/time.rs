@@ -185,6 +185,12 @@ impl FromStr for Duration {
     }
 }
 
+impl From<std::time::Duration> for Duration {
+    fn from(span: std::time::Duration) -> Self {
+        Self(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX))
+    }
+}
+
 impl Sub for Time {
     type Output = Duration;
     fn sub(self, earlier: Self) -> Duration {

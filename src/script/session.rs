@@ -362,8 +362,10 @@ impl Host {
 
     /// Checks everything that can be checked before anything is opened.
     fn prepare(&self, script: &Script, arguments: &[String]) -> Result<(AST, Map), Failure> {
-        for need in &script.header.needs {
-            if !self.context.options.granted.contains(need) {
+        let args = script.header.arguments(arguments);
+        let args = args.map_err(|error| Failure::new(ErrorKind::Usage, error.message))?;
+        for need in script.header.needs(&args) {
+            if !self.context.options.granted.contains(&need) {
                 return Err(Failure::new(
                     ErrorKind::Permission,
                     format!("{} needs the permission `{need}`, which was not granted; add --allow {need}", script.name),
@@ -374,8 +376,6 @@ impl Host {
             let message = "--evidence reads the capture a second time, so it needs a file: -r FILE";
             return Err(Failure::new(ErrorKind::Usage, message));
         }
-        let args = script.header.arguments(arguments);
-        let args = args.map_err(|error| Failure::new(ErrorKind::Usage, error.message))?;
         Ok((self.compile(script)?, args))
     }
 

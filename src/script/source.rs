@@ -382,6 +382,11 @@ impl Tap {
         self.capture.borrow().streams[self.index].noun
     }
 
+    /// Whether they are captured while they are read.
+    pub(crate) fn is_live(&self) -> bool {
+        self.capture.borrow().request.is_live()
+    }
+
     /// The filter that the script gave.
     pub(crate) fn filter(&self) -> String {
         self.capture.borrow().request.filter.clone()

@@ -27,8 +27,6 @@ pub(super) struct Event {
     pub cookie: u64,
     /// The inode number of its network namespace.
     pub namespace: u64,
-    /// Which network namespace; never used again, 0 on a kernel that does not say (before 5.13).
-    pub namespace_cookie: u64,
     /// 6 (TCP) or 17 (UDP).
     pub protocol: u8,
     pub local: SocketAddr,
@@ -44,9 +42,12 @@ pub(super) struct Doer {
     pub pid: u32,
     /// Its `comm`.
     pub name: [u8; 16],
-    /// Which mount namespace it is in; never used again, 0 on a kernel that does not say (before 5.11).
+    /// Which network namespace it is in; never used again, 0 on a kernel that does not say (before 5.13).
+    pub network: u64,
+    /// The same for its mount namespace.
     pub mounts: u64,
-    /// The inode number of that.
+    /// The inode numbers of both.
+    pub network_inode: u64,
     pub mounts_inode: u64,
 }
 
@@ -57,11 +58,17 @@ impl Event {
     /// Reads a `struct event`; none if it is not one.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut fields = Fields(bytes);
-        let (time, cookie, namespace_cookie) = (fields.u64()?, fields.u64()?, fields.u64()?);
+        let (time, cookie) = (fields.u64()?, fields.u64()?);
         let (namespace, local_port, remote_port) = (fields.u32()?, fields.u16()?, fields.u16()?);
         let (local, remote) = (fields.array::<16>()?, fields.array::<16>()?);
-        let (mounts, mounts_inode, pid, name) = (fields.u64()?, fields.u32()?, fields.u32()?, fields.array()?);
-        let [kind, protocol, family] = fields.array()?;
+        let [kind, protocol, family, _, _, _, _, _] = fields.array()?;
+        let (network, mounts) = (fields.u64()?, fields.u64()?);
+        let (network_inode, mounts_inode) = (fields.u32()?.into(), fields.u32()?.into());
+        let (pid, _, name) = (fields.u32()?, fields.u32()?, fields.array()?);
+        if !fields.0.is_empty() {
+            return None;
+        }
+        let process = (pid != 0).then_some(Doer { pid, name, network, mounts, network_inode, mounts_inode });
         let kind = match kind {
             1 => Kind::Bound,
             2 => Kind::Opened,
@@ -80,11 +87,10 @@ impl Event {
             kind,
             cookie,
             namespace: namespace.into(),
-            namespace_cookie,
             protocol,
             local: SocketAddr::new(address(local), local_port),
             remote: (remote.port() != 0 && !remote.ip().is_unspecified()).then_some(remote),
-            process: (pid != 0).then(|| Doer { pid, name, mounts, mounts_inode: mounts_inode.into() }),
+            process,
         })
     }
 }

@@ -85,7 +85,11 @@ impl Known {
 
     /// Takes what a hook tells.
     pub(super) fn take(&mut self, event: &Event, time: Time) {
-        let process = event.process.as_ref().map(|doer| self.process(event, doer));
+        let process = event.process.as_ref().map(|doer| self.process(doer));
+        if self.seen.len() >= NAMESPACES {
+            self.seen.clear();
+        }
+        self.are_places_old |= self.seen.insert(event.namespace);
         let what = match (event.kind, process) {
             (Kind::Bound | Kind::Accepted, process) => What::Begins(process, Found::Listener),
             (Kind::Opened, process) => What::Begins(process, Found::Hook),
@@ -101,15 +105,10 @@ impl Known {
         self.index.apply(Change { time, cookie: event.cookie, namespace: event.namespace, endpoints, what });
     }
 
-    fn process(&mut self, event: &Event, doer: &Doer) -> Arc<Process> {
-        let namespace = if event.namespace_cookie == 0 { event.namespace } else { event.namespace_cookie };
-        if self.seen.len() >= NAMESPACES {
-            self.seen.clear();
-        }
-        self.are_places_old |= self.seen.insert(namespace);
-        let lasts = event.namespace_cookie != 0 && doer.mounts != 0;
-        let key = if lasts { Key::Namespaces(namespace, doer.mounts) } else { Key::Process(doer.pid) };
-        let home = self.homes.of(key, event.namespace, doer.mounts_inode, doer.pid);
+    fn process(&mut self, doer: &Doer) -> Arc<Process> {
+        let lasts = doer.network != 0 && doer.mounts != 0;
+        let key = if lasts { Key::Namespaces(doer.network, doer.mounts) } else { Key::Process(doer.pid) };
+        let home = self.homes.of(key, doer.network_inode, doer.mounts_inode, doer.pid);
         let name = doer.name.split(|byte| *byte == 0).next().unwrap_or_default();
         Arc::new(Process { pid: doer.pid, name: String::from_utf8_lossy(name).into(), home })
     }
@@ -129,9 +128,8 @@ impl Known {
         let mut processes: HashMap<u32, Arc<Process>> = HashMap::new();
         for Surveyed { cookie, namespace, endpoints, found, holder } in survey.sockets {
             is_new |= before.remove(&cookie).is_none();
-            let process = holder.map(|holder| {
-                Arc::clone(processes.entry(holder.pid).or_insert_with(|| self.holder(namespace, &holder)))
-            });
+            let process = holder
+                .map(|holder| Arc::clone(processes.entry(holder.pid).or_insert_with(|| self.holder(&holder))));
             // It may be as old as the last list.
             self.index.list(Listed { cookie, namespace, endpoints, process, found, since: self.listed });
         }
@@ -143,8 +141,8 @@ impl Known {
         is_new || !before.is_empty()
     }
 
-    fn holder(&mut self, namespace: u64, holder: &Holder) -> Arc<Process> {
-        let home = self.homes.of(Key::Process(holder.pid), namespace, holder.mounts, holder.pid);
+    fn holder(&mut self, holder: &Holder) -> Arc<Process> {
+        let home = self.homes.of(Key::Process(holder.pid), holder.network, holder.mounts, holder.pid);
         Arc::new(Process { pid: holder.pid, name: holder.name.as_str().into(), home })
     }
 

@@ -46,6 +46,17 @@ pub(super) enum Finding {
     NotLookedUp,
 }
 
+impl Finding {
+    /// Whether a newer list of sockets may say more.
+    pub(super) fn may_be_better(&self) -> bool {
+        match self {
+            Self::Is(Ownership::Known(owner)) => owner.found == Found::Address,
+            Self::Is(Ownership::Unknown(_)) => true,
+            Self::Is(Ownership::Elsewhere) | Self::NotLookedUp => false,
+        }
+    }
+}
+
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 

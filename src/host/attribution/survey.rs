@@ -6,7 +6,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::flow::Found;
-use crate::host::{Namespace, SocketOwners, SocketState, SocketTable, Which};
+use crate::host::{Namespace, NamespaceId, SocketOwners, SocketState, SocketTable, Which};
 
 use super::home::mounts_of;
 use super::index::Endpoints;
@@ -37,7 +37,8 @@ pub(super) struct Surveyed {
 pub(super) struct Holder {
     pub pid: u32,
     pub name: String,
-    /// The inode number of its mount namespace.
+    /// The inode numbers of its network and its mount namespace.
+    pub network: u64,
     pub mounts: u64,
 }
 
@@ -80,6 +81,6 @@ impl Holder {
     fn of(pid: u32) -> Option<Self> {
         let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
         let name = String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
-        Some(Self { pid, name, mounts: mounts_of(pid)? })
+        Some(Self { pid, name, network: NamespaceId::of_process(pid).ok()?.inode, mounts: mounts_of(pid)? })
     }
 }

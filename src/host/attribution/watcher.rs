@@ -36,6 +36,9 @@ const LONGEST: Duration = Duration::from_millis(150);
 const LISTING: u32 = 25;
 const LISTING_IDLE: u32 = 200;
 
+/// The same where somebody asks for what is not in the last list.
+const LISTING_ASKED: u32 = 10;
+
 /// Sockets are not listed more often.
 const SHORTEST: Duration = Duration::from_millis(100);
 
@@ -155,7 +158,7 @@ impl Watcher {
         let at = Instant::now();
         let pause = took * if is_new { LISTING } else { LISTING_IDLE };
         state.next_listing = at + pause.clamp(SHORTEST, Duration::from_secs(2));
-        state.next_asked_listing = at + took * LISTING;
+        state.next_asked_listing = at + took * LISTING_ASKED;
         Ok(())
     }
 
@@ -167,7 +170,7 @@ impl Watcher {
         state.drain();
         loop {
             let finding = state.known.knowledge().owner(end);
-            if may_list && state.may_list() && matches!(finding, Finding::Is(Ownership::Unknown(_))) {
+            if may_list && finding.may_be_better() && state.may_list() {
                 may_list = false;
                 drop(state);
                 let listed = self.list();

@@ -94,20 +94,22 @@ fn register_noun<T: Record>(
     read: impl Fn(&Context, &Map) -> Result<Vec<T>> + Copy + 'static,
 ) {
     let this = context.clone();
-    engine.register_fn(name, move || read(&this, &Map::new()).map(array));
+    engine.register_fn(name, move || read(&this, &Map::new()).map(|rows| array(&this, rows)));
     let this = context.clone();
-    engine.register_fn(name, move |options: Map| read(&this, &options).map(array));
+    engine.register_fn(name, move |options: Map| read(&this, &options).map(|rows| array(&this, rows)));
 }
 
-fn array<T: Record>(rows: Vec<T>) -> Array {
-    rows.into_iter().map(|row| Dynamic::from::<Row>(Arc::new(row))).collect()
+/// The rows for a script, as many as may be kept.
+fn array<T: Record>(context: &Context, rows: Vec<T>) -> Array {
+    let kept = rows.into_iter().enumerate().filter(|(kept, _)| context.may_keep(*kept));
+    kept.map(|(_, row)| Dynamic::from::<Row>(Arc::new(row))).collect()
 }
 
 fn rates(context: &Context, interval: Duration, options: &Map) -> Result<Array> {
     let view = View::new(context, "rates", Scope::Here, options)?;
     let earlier = view.note(view.interfaces()?);
     sleep(context, interval)?;
-    Ok(array(host::rates(&earlier, view.note(view.interfaces()?))))
+    Ok(array(context, host::rates(&earlier, view.note(view.interfaces()?))))
 }
 
 /// Which namespaces are looked at if no option says.

@@ -8,6 +8,8 @@ mod host;
 mod http_requests;
 mod place;
 mod rows;
+mod trace;
+mod trace_options;
 mod verdict;
 
 use std::rc::Rc;
@@ -21,6 +23,7 @@ use crate::host::container::{Container, Veth};
 use crate::host::{Connection, Interface, InterfaceRate, Listener};
 use crate::protocol::http1::Credential;
 use crate::record::Kind;
+use crate::trace::{Attempt, Comparison, Hop, Resolution, Trace};
 
 /// What the primitives are called and how.
 pub(crate) const ENTRIES: &[&[Entry]] = &[
@@ -29,6 +32,7 @@ pub(crate) const ENTRIES: &[&[Entry]] = &[
     http_requests::ENTRIES,
     containers::ENTRIES,
     host::ENTRIES,
+    trace::ENTRIES,
     rows::ENTRIES,
     verdict::ENTRIES,
     helpers::ENTRIES,
@@ -49,6 +53,11 @@ pub const KINDS: &[&Kind] = &[
     InterfaceRate::KIND,
     Listener::KIND,
     Connection::KIND,
+    Trace::KIND,
+    Hop::KIND,
+    Comparison::KIND,
+    Attempt::KIND,
+    Resolution::KIND,
 ];
 
 /// Registers all primitives.
@@ -60,6 +69,7 @@ pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
     containers::register(engine, context);
     host::register(engine, context);
     rows::register(engine, context);
+    trace::register(engine, context);
     verdict::register(engine, context);
     helpers::register(engine, context);
 }

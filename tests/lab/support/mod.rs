@@ -1,5 +1,6 @@
 //! What lab tests build their hosts and networks from.
 
+pub(crate) mod chain;
 mod container;
 mod engine;
 mod leash;
@@ -10,7 +11,7 @@ mod traffic;
 pub(crate) use container::{Container, Image};
 pub(crate) use engine::Engine;
 pub(crate) use netns::{Netns, connect};
-pub(crate) use running::{Running, until};
+pub(crate) use running::{Running, listeners, until};
 pub(crate) use traffic::{Rates, slow_web_server};
 
 use std::io::Write as _;
