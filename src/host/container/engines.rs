@@ -81,9 +81,9 @@ impl Engines {
         if sockets.is_empty() {
             return (engines, told);
         }
-        let asking = async move {
+        let asking = async {
             let mut tasks = JoinSet::new();
-            for (socket, named) in sockets {
+            for (socket, named) in sockets.clone() {
                 tasks.spawn(async move {
                     let answer = timeout_at(until, ask(&socket, all)).await;
                     (socket, named, answer)
@@ -91,7 +91,13 @@ impl Engines {
             }
             tasks.join_all().await
         };
-        for (socket, named, answer) in on_a_thread(asking).unwrap_or_default() {
+        let answers = on_a_thread(asking).unwrap_or_else(|cause| {
+            let unasked =
+                |(socket, _): &(Arc<Path>, bool)| Trouble::saying(socket, format!("cannot be asked: {cause}"));
+            engines.troubles.extend(sockets.iter().map(unasked));
+            Vec::new()
+        });
+        for (socket, named, answer) in answers {
             match answer {
                 Ok(Ok((runtime, containers))) => {
                     let engine = Engine { socket, runtime };

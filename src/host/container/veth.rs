@@ -2,10 +2,8 @@
 
 use std::net::IpAddr;
 
-use rustix::process::geteuid;
-
-use super::{Container, Containers, Endpoint, Runtime};
-use crate::host::{HostError, Link, Namespace, NamespaceId, links};
+use super::{Container, Containers, Endpoint, PRIVILEGES, Runtime, all_that_is_needed};
+use crate::host::{HostError, Link, Namespace, NamespaceId, links, sees_all_namespaces};
 
 /// A pair of virtual interfaces: one end in a container, the other outside.
 #[derive(Debug, Clone)]
@@ -69,17 +67,6 @@ crate::record! {
     }
 }
 
-/// What it takes to look into the network namespaces of others: one to find them, one to enter them.
-const PRIVILEGES: &str = "CAP_SYS_ADMIN and CAP_SYS_PTRACE";
-
-/// A lack of permission with everything that is needed: whoever gives one privilege takes the one that was given before.
-fn all_that_is_needed(error: HostError, doing: impl Fn() -> String) -> HostError {
-    match error {
-        HostError::Permission { .. } => HostError::permission(doing(), PRIVILEGES),
-        other => other,
-    }
-}
-
 impl Containers {
     /// Every pair that leads from a container to its host. The ends are matched by index and namespace, each as the other
     /// says.
@@ -94,15 +81,10 @@ impl Containers {
         if container.host_network {
             return none(format!("{name} uses the network of its host and has no interfaces of its own"));
         }
-        let Some(namespace) = &container.namespace else {
-            return match container.pid {
-                None => none(format!("{name} does not run ({})", container.state)),
-                Some(pid) => {
-                    let looked = Namespace::of_process(pid).map_err(|error| all_that_is_needed(error, doing));
-                    looked.and(Err(container.gone()))
-                }
-            };
-        };
+        if container.pid.is_none() && container.namespace.is_none() {
+            return none(format!("{name} does not run ({})", container.state));
+        }
+        let namespace = container.network_namespace()?;
         let known = Namespace::all()?;
         let inside = links(namespace, &known).map_err(|error| all_that_is_needed(error, doing))?;
         let mut pairs = Vec::new();
@@ -186,7 +168,7 @@ impl Containers {
         }
         match link.peer.filter(|_| link.kind == "veth").map(|peer| peer.namespace) {
             Some(Some(peer)) => Ok(first(peer).or(own)),
-            Some(None) if !geteuid().is_root() => {
+            Some(None) if !sees_all_namespaces() => {
                 Err(HostError::permission(format!("look for the other end of {}", link.name), PRIVILEGES))
             }
             Some(None) | None => Ok(own),
@@ -196,18 +178,6 @@ impl Containers {
     /// What engines say of the networks of a namespace, whichever of its containers they say it of.
     fn endpoints_in(&self, namespace: NamespaceId) -> Vec<&Endpoint> {
         self.of_namespace(namespace).iter().flat_map(|container| &container.endpoints).collect()
-    }
-}
-
-impl Container {
-    /// Whether it still is what it was when it was looked at.
-    fn lives(&self) -> bool {
-        let namespace = self.namespace.as_ref().map(Namespace::id);
-        self.pid.is_none_or(|pid| NamespaceId::of_process(pid).ok() == namespace)
-    }
-
-    fn gone(&self) -> HostError {
-        HostError::Gone { what: "container", name: self.name.clone() }
     }
 }
 

@@ -148,7 +148,8 @@ impl<'a> View<'a> {
             return Err(thrown(ErrorKind::Usage, message));
         }
         let all = Namespace::all().map_err(|error| host_error(&error))?;
-        let containers = Containers::read(&Query::default());
+        // Of one that is named, also that it does not run.
+        let containers = Containers::read(&Query { all: !named.is_empty(), ..Query::default() });
         let namespaces = if !named.is_empty() {
             distinct(&named, &containers).map_err(|error| host_error(&error))?
         } else if every || scope == Scope::Everywhere {

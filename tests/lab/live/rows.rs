@@ -110,10 +110,14 @@ fn the_expired_token_is_found_live_too() {
     let file = incident();
     let count = PACKETS.to_string();
     let hunt = ["run", "--json", "expired-token-hunt"];
-    let listening = wire.listen(&[&hunt[..], &["-i", "eth0", "-c", &count]].concat());
+    let options = ["-i", "eth0", "-c", &count, "--evidence", "evidence.pcapng"];
+    let listening = wire.listen(&[&hunt[..], &options].concat());
     wire.send("eth0", &file, 1);
     let live = listening.ended();
     assert_eq!(live.code, Some(1), "{}", live.stderr);
+    // Each of 14 rejected requests, its acknowledgement, its response.
+    let evidence = wire.folder.netscript(["eval", "-q", "-r", "evidence.pcapng", "capture().count()"]);
+    assert_eq!(evidence.stdout.trim(), (14 * 3).to_string(), "{}", evidence.stderr);
     let original = wire.folder.netscript([&hunt[..], &["-r", file.to_str().unwrap()]].concat());
     let subjects = |ended: &Ended| -> Vec<Value> {
         let lines = ended.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
