@@ -266,7 +266,8 @@ fn of_short_datagram_senders_every_one_is_named() {
     let waits = inside(&server, || UdpSocket::bind("192.0.2.2:53"));
     waits.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut attribution = start(&[&server], Method::Best);
-    const LOOKUPS: &str = "i=0; while [ $i -lt 20 ]; do timeout 0.2 busybox nslookup a.test 192.0.2.2; i=$((i+1)); done";
+    const LOOKUPS: &str =
+        "i=0; while [ $i -lt 20 ]; do timeout 0.2 busybox nslookup a.test 192.0.2.2; i=$((i+1)); done";
     let lookups = Running::spawn(client.command("sh").args(["-c", LOOKUPS]));
     for _ in 0..20 {
         let (_, peer) = waits.recv_from(&mut [0; 500]).unwrap();
@@ -301,11 +302,8 @@ fn the_process_that_answers_is_named_and_not_the_one_that_listens() {
     listens.listens(8000);
     for _ in 0..3 {
         let mut stream = inside(&client, || TcpStream::connect("192.0.2.2:8000"));
-        let conversation = Conversation {
-            client: stream.local_addr().unwrap(),
-            server: stream.peer_addr().unwrap(),
-            start: now(),
-        };
+        let conversation =
+            Conversation { client: stream.local_addr().unwrap(), server: stream.peer_addr().unwrap(), start: now() };
         let owners = until("the connection to be accepted", || {
             let owners = conversation.owners(TCP, &mut attribution);
             matches!(owners.server, Ownership::Known(_)).then_some(owners)
@@ -367,7 +365,8 @@ fn endpoints_that_are_used_again_belong_to_whoever_had_them_then() {
         })
         .collect();
     for (conversation, pid) in talks {
-        let owners = attribution.owners(TCP, conversation.client, conversation.server, conversation.start, conversation.start);
+        let owners =
+            attribution.owners(TCP, conversation.client, conversation.server, conversation.start, conversation.start);
         assert_eq!(known(&owners.client).pid, Some(pid));
     }
 }
@@ -416,7 +415,8 @@ fn what_is_forwarded_to_a_container_belongs_to_the_container() {
     let captured = [namespace(&engine.host).id()];
     let mut attribution = Attribution::start(&captured, Query { all: false, sockets }, Method::Best).unwrap();
     let (at_web, at_host) = (format!("{}:80", web.address("bridge")), "198.51.100.1:8080");
-    let asks = |server: &str| format!("{{ echo 'GET / HTTP/1.0'; sleep 1; }} | nc -p 40000 {}", server.replace(':', " "));
+    let asks =
+        |server: &str| format!("{{ echo 'GET / HTTP/1.0'; sleep 1; }} | nc -p 40000 {}", server.replace(':', " "));
     // What a capture on the bridge shows of one connection: before its destination was translated, and after.
     let from: SocketAddr = format!("{}:40000", client.address("bridge")).parse().unwrap();
     let start = now();

@@ -128,8 +128,8 @@ impl Known {
         let mut processes: HashMap<u32, Arc<Process>> = HashMap::new();
         for Surveyed { cookie, namespace, endpoints, found, holder } in survey.sockets {
             is_new |= before.remove(&cookie).is_none();
-            let process = holder
-                .map(|holder| Arc::clone(processes.entry(holder.pid).or_insert_with(|| self.holder(&holder))));
+            let process =
+                holder.map(|holder| Arc::clone(processes.entry(holder.pid).or_insert_with(|| self.holder(&holder))));
             // It may be as old as the last list.
             self.index.list(Listed { cookie, namespace, endpoints, process, found, since: self.listed });
         }
