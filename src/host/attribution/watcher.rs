@@ -81,7 +81,16 @@ impl Watcher {
         let complete_since = hook.as_ref().map(|_| now());
         let known = Known::new(host, captured, complete_since);
         let at = Instant::now();
-        let state = State { hook, known, homes: Vec::new(), impatient: None, next_listing: at, next_asked_listing: at };
+        let state = State {
+            hook,
+            known,
+            homes: Vec::new(),
+            impatient: None,
+            is_address_unknown: false,
+            next_places: at,
+            next_listing: at,
+            next_asked_listing: at,
+        };
         let watcher =
             Self { state: Mutex::new(state), changed: Condvar::new(), stopped: AtomicBool::new(false), query };
         // What the hook tells meanwhile is taken afterwards: it is newer.
