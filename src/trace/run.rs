@@ -206,7 +206,7 @@ fn prober(request: &Request, route: Route) -> Result<Box<dyn Prober>, TraceError
         Some(Errno::PERM | Errno::ACCESS) => HostError::permission(doing, "CAP_NET_RAW").into(),
         _ => explained(cause, route),
     };
-    let raw = || Raw::new(request.protocol, route.clone(), request.plan.probes);
+    let raw = || Raw::new(request.protocol, route.clone());
     match (request.protocol, request.method) {
         (Protocol::Tcp, Method::HalfOpen) => {
             raw().map(boxed).map_err(|cause| refused(cause, &route, "send raw TCP segments"))
