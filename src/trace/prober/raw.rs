@@ -4,7 +4,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::time::Duration;
 
@@ -150,7 +150,7 @@ impl Prober for Raw {
         // The port of a raw socket's address is its protocol, or 0.
         let mut target = self.route.target;
         target.set_port(0);
-        socket.send_to(&packet, &SocketAddr::from(target).into()).map(drop)
+        socket.send_to(&packet, &target.into()).map(drop)
     }
 
     fn receive(
