@@ -33,6 +33,7 @@ pub mod record;
 pub mod repl;
 pub mod report;
 pub mod script;
+pub mod status;
 pub mod trace;
 
 pub use limits::Limits;

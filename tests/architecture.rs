@@ -15,7 +15,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("host", &["flow", "limits", "nearest", "record"]),
     ("trace", &["host", "limits", "nearest", "record"]),
     ("report", &["limits", "record"]),
-    ("script", &["capture", "flow", "host", "limits", "nearest", "packet", "protocol", "record", "report", "trace"]),
+    ("status", &["record", "report", "trace"]),
+    (
+        "script",
+        &["capture", "flow", "host", "limits", "nearest", "packet", "protocol", "record", "report", "status", "trace"],
+    ),
     ("repl", &["capture", "limits", "record", "report", "script"]),
     ("cli", &["capture", "host", "limits", "record", "repl", "report", "script"]),
 ];
@@ -58,8 +62,8 @@ const AT_HOME: &[(&str, &[&str])] = &[
     ("pcap", &["capture"]),
     ("aya", &["host"]),
     ("bollard", &["host"]),
-    ("hyper", &["host"]),
-    ("hyper_util", &["host"]),
+    ("hyper", &["host", "status"]),
+    ("hyper_util", &["host", "status"]),
     ("clap", &["cli"]),
     ("rustyline", &["repl"]),
     ("signal_hook", &["cli", "repl"]),

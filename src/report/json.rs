@@ -193,6 +193,10 @@ impl Renderer for Json {
         self.said("text", text)
     }
 
+    fn tell(&mut self, row: &Row, _: &str) -> io::Result<()> {
+        self.lines.put(&Tagged { tag: !self.eval, row: row.as_ref() })
+    }
+
     fn begin_table(&mut self, columns: &[String]) -> io::Result<()> {
         self.columns = (!columns.is_empty()).then(|| Columns::new(columns, Defaults::Main));
         Ok(())

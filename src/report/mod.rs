@@ -43,6 +43,7 @@ mod sample;
 pub use chart::Chart;
 pub use finding::{Finding, Severity, UnknownSeverity};
 pub use format::{Format, Style, UnknownFormat};
+pub(crate) use html::fragment;
 pub use outcome::{Outcome, Verdict};
 pub use renderer::{Discard, Renderer, Tee};
 pub use visible::harmless;

@@ -21,6 +21,10 @@ pub trait Renderer: Send {
 
     /// A line that the script printed.
     fn text(&mut self, text: &str) -> io::Result<()>;
+    /// Something that happened while a run goes on: lines of text for people, the row that they are about for programs.
+    fn tell(&mut self, _row: &Row, text: &str) -> io::Result<()> {
+        text.lines().try_for_each(|line| self.text(line))
+    }
     /// The beginning of a table; `columns` are dotted field names (`credential.fingerprint`), none for the main fields
     /// (in JSON all of them).
     fn begin_table(&mut self, columns: &[String]) -> io::Result<()>;
@@ -73,6 +77,10 @@ impl Renderer for Tee {
 
     fn text(&mut self, text: &str) -> io::Result<()> {
         self.each(|to| to.text(text))
+    }
+
+    fn tell(&mut self, row: &Row, text: &str) -> io::Result<()> {
+        self.each(|to| to.tell(row, text))
     }
 
     fn begin_table(&mut self, columns: &[String]) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
 
 use rhai::{AST, Engine, EvalAltResult};
 use tempfile::TempPath;
@@ -132,7 +133,26 @@ pub(crate) struct Context {
     pub(crate) recorded: RefCell<Option<Recorded>>,
     /// Whether whoever read the output has seen enough of it.
     pub(crate) unread: Cell<bool>,
+    /// The environment variables that the header of the script names.
+    pub(crate) environment: RefCell<Vec<String>>,
+    /// How long a script that goes in rounds may run on although everything is to stop.
+    pub(crate) farewell: Cell<Farewell>,
 }
+
+/// The last words of a script: one that runs until somebody stops it concludes behind its last round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Farewell {
+    /// The script does not go in rounds: it ends at once.
+    #[default]
+    None,
+    /// It is given [`FAREWELL`].
+    Granted,
+    /// It has until then.
+    Until(Instant),
+}
+
+/// Time to conclude in. Platforms kill 10 s after they asked for the end.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 impl Context {
     /// Ends with an error unless the permission was granted.
@@ -144,6 +164,21 @@ impl Context {
             ErrorKind::Permission,
             format!("{what} needs the permission `{permission}`, which was not granted; add --allow {permission}"),
         ))
+    }
+
+    /// Whether a script has to end because everything is to stop.
+    pub(crate) fn has_to_end(&self) -> bool {
+        if !self.cancel.is_abort() {
+            return false;
+        }
+        match self.farewell.get() {
+            Farewell::None => true,
+            Farewell::Granted => {
+                self.farewell.set(Farewell::Until(Instant::now() + FAREWELL));
+                false
+            }
+            Farewell::Until(end) => Instant::now() >= end,
+        }
     }
 
     /// Tells aside, once, why something could not be seen: a verdict cannot be clean then.

@@ -29,9 +29,9 @@ pub(super) fn build(context: &Rc<Context>) -> Engine {
 
     let this = context.clone();
     engine.on_progress(move |_| {
-        let interrupted = this.cancel.is_requested() && this.reading.get() == 0;
+        let interrupted = this.cancel.is_requested() && !this.cancel.is_abort() && this.reading.get() == 0;
         match () {
-            () if this.cancel.is_abort() || interrupted => Some(Dynamic::UNIT),
+            () if this.has_to_end() || interrupted => Some(Dynamic::UNIT),
             () if this.memory.is_exceeded() => {
                 let message = "the script was stopped because it needs more memory than --max-memory allows".to_owned();
                 Some(Dynamic::from(Thrown { kind: ErrorKind::Observation, message }))

@@ -111,6 +111,12 @@ pub fn script(script: &Script) -> String {
         let needs: Vec<_> = header.needs.iter().map(ToString::to_string).collect();
         let _ = writeln!(text, "\nNeeds: {}", needs.join(", "));
     }
+    if !header.environment.is_empty() {
+        text.push_str("\nReads from the environment:\n");
+        for variable in &header.environment {
+            let _ = writeln!(text, "  {}\n      {}", variable.name, variable.doc);
+        }
+    }
     if !header.examples.is_empty() {
         text.push_str("\nExamples:\n");
         for example in &header.examples {

@@ -17,8 +17,19 @@ pub struct Header {
     pub params: Vec<Param>,
     /// The permissions that it needs.
     pub needs: Vec<Need>,
+    /// The environment variables that it reads.
+    pub environment: Vec<Variable>,
     /// How it is called.
     pub examples: Vec<String>,
+}
+
+/// An environment variable: `@env PORT   port to listen on`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// What it means.
+    pub doc: String,
 }
 
 /// A permission: `@needs capture`, `@needs act if stop`.
@@ -191,10 +202,12 @@ impl Header {
                         return Err(fail(format!("no parameter `{param}` of type bool is declared above")));
                     }
                 }
+                "env" => header.environment.push(Variable::parse(rest.trim()).map_err(fail)?),
                 "example" => header.examples.push(rest.trim().to_owned()),
                 _ => {
-                    let hint = suggestion(tag, ["param", "needs", "example"]);
-                    return Err(fail(format!("`@{tag}` is not a tag; there are @param, @needs and @example{hint}")));
+                    let hint = suggestion(tag, ["param", "needs", "env", "example"]);
+                    let tags = "@param, @needs, @env and @example";
+                    return Err(fail(format!("`@{tag}` is not a tag; there are {tags}{hint}")));
                 }
             }
         }
@@ -251,6 +264,18 @@ impl Header {
             }
         }
         Ok(given)
+    }
+}
+
+impl Variable {
+    /// Reads what stands after `@env`: `NAME [documentation]`.
+    fn parse(text: &str) -> Result<Self, String> {
+        let (name, doc) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !is_name {
+            return Err(format!("`{name}` is not the name of a variable; write `@env NAME   what it means`"));
+        }
+        Ok(Self { name: name.to_owned(), doc: doc.trim().to_owned() })
     }
 }
 
@@ -312,6 +337,7 @@ mod tests {
 //! @param quiet: bool = false
 //! @needs capture, write
 //! @needs act if quiet
+//! @env WHO_PORT   port to look at
 //! @example netscript run who -r x.pcap -- --who=me
 let x = 1;
 //! not a header any more
@@ -325,6 +351,8 @@ let x = 1;
         let needs: Vec<_> = header.needs.iter().map(ToString::to_string).collect();
         assert_eq!(needs, ["capture", "write", "act with --quiet"]);
         assert_eq!(header.examples, ["netscript run who -r x.pcap -- --who=me"]);
+        let variable = Variable { name: "WHO_PORT".into(), doc: "port to look at".into() };
+        assert_eq!(header.environment, [variable]);
         assert_eq!(header.params.len(), 5);
         assert_eq!(header.params[1].default, Some(ParamValue::String("/api v1".into())));
         assert_eq!(header.params[1].doc, "only paths that start with this");
@@ -366,7 +394,7 @@ let x = 1;
         for (header, message) in [
             (
                 "//! x\n//! @parm a: int",
-                "`@parm` is not a tag; there are @param, @needs and @example; did you mean `param`?",
+                "`@parm` is not a tag; there are @param, @needs, @env and @example; did you mean `param`?",
             ),
             ("//! x\n//! @param a", "this parameter has no type; write `@param name: type = default   what it means`"),
             (
@@ -374,6 +402,7 @@ let x = 1;
                 "`in` is not a type; there are int, float, bool, string, duration, list; did you mean `int`?",
             ),
             ("//! x\n//! @param a: int = x", "the default `x` of `a` is not of type int"),
+            ("//! x\n//! @env A=B", "`A=B` is not the name of a variable; write `@env NAME   what it means`"),
             ("//! x\n//! @needs act if stop", "no parameter `stop` of type bool is declared above"),
             (
                 "//! x\n//! @needs root",

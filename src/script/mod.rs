@@ -24,7 +24,7 @@ mod verbs;
 
 pub use context::{Options, RunProgress, Source};
 pub use error::{ErrorKind, Failure};
-pub use header::{Header, HeaderError, Param, ParamType, ParamValue};
+pub use header::{Header, HeaderError, Param, ParamType, ParamValue, Variable};
 pub use input::Syntax;
 pub use library::{Library, LibraryError, Listed, Origin, Script};
 pub use live::{DEFAULT_DURATION, Live, Place};

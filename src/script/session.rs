@@ -10,7 +10,7 @@ use std::thread;
 use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Map, Scope};
 
 use super::completion::{Variable, variables};
-use super::context::{Context, Ledger, Options, RunProgress, Source};
+use super::context::{Context, Farewell, Ledger, Options, RunProgress, Source};
 use super::error::{ErrorKind, Failure};
 use super::library::Script;
 use super::live::Live;
@@ -287,6 +287,8 @@ impl Host {
             written: Cell::new(false),
             recorded: RefCell::default(),
             unread: Cell::new(false),
+            environment: RefCell::default(),
+            farewell: Cell::default(),
         });
         let mut engine = engine::build(&context);
         for register in builder.functions {
@@ -311,6 +313,9 @@ impl Host {
         self.context.written.set(false);
         self.context.recorded.take();
         self.context.unread.set(false);
+        self.context.farewell.set(Farewell::None);
+        let variables = script.header.environment.iter().map(|variable| variable.name.clone());
+        self.context.environment.replace(variables.collect());
         // A later line may look at what this one keeps.
         let costly = ["_body", "payload"].iter().any(|name| script.source.contains(name));
         self.context.names_costly_fields.set(line || costly);

@@ -264,10 +264,10 @@ impl Run {
 }
 
 /// A stream that is being read, for as long as this lives.
-struct Reading(Rc<Cell<u32>>);
+pub(crate) struct Reading(Rc<Cell<u32>>);
 
 impl Reading {
-    fn new(count: &Rc<Cell<u32>>) -> Self {
+    pub(crate) fn new(count: &Rc<Cell<u32>>) -> Self {
         count.set(count.get() + 1);
         Self(count.clone())
     }

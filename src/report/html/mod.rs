@@ -3,6 +3,7 @@
 //! The verdict stands first, then the findings, the checks, and what was printed. That order is known at the end only,
 //! so the page is gathered and written then; its size is bounded, and it says what was left out.
 
+pub(crate) mod fragment;
 mod rows;
 mod svg;
 #[cfg(test)]
@@ -243,7 +244,7 @@ impl Renderer for Html {
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"referrer\" content=\"no-referrer\">\n<title>{title}{verdict}</title>\n\
              <style>\n{}</style>\n</head>\n<body>\n<main>\n",
-            include_str!("style.css")
+            fragment::STYLE
         );
         self.banner(&mut page, outcome);
         let findings = if self.count == 1 { "Finding".to_owned() } else { counted(self.count, "finding") };

@@ -2,18 +2,19 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::env::VarError;
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use regex::Regex;
-use rhai::{Engine, EvalAltResult};
+use rhai::{Dynamic, Engine, EvalAltResult, Map};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::super::context::Context;
 use super::super::docs::{Entry, Group};
 use super::super::error::{ErrorKind, thrown};
-use super::super::value::parse_duration;
-use crate::record::Duration;
+use super::super::value::{parse_duration, to_row};
+use crate::record::{Duration, Row};
 
 pub(crate) const ENTRIES: &[Entry] = &[
     Entry {
@@ -41,6 +42,24 @@ pub(crate) const ENTRIES: &[Entry] = &[
         needs: None,
     },
     Entry {
+        name: "env",
+        signature: "env(name) -> text or ()",
+        group: Group::Helper,
+        doc: "An environment variable, or () if it is not set or empty. The header of the script has to name it (`@env \
+              PORT`), so that whoever runs a script can see what it reads.",
+        example: "//! @env LISTEN_PORT\nenv(\"LISTEN_PORT\") ?? \"8080\"",
+        needs: None,
+    },
+    Entry {
+        name: "tell",
+        signature: "tell(row, text)",
+        group: Group::Helper,
+        doc: "Says at once what happened: the text, of as many lines as it has, where people read (tables, reports), the row with all its fields where \
+              programs do (--json). A row is a record or a map.",
+        example: "tell(#{ round: 1, verdict: \"open\" }, \"round 1: open\")",
+        needs: None,
+    },
+    Entry {
         name: "sleep",
         signature: "sleep(duration)",
         group: Group::Helper,
@@ -59,6 +78,13 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
     engine.register_fn("matches", |(): (), _: &str| false);
 
     let this = context.clone();
+    engine.register_fn("env", move |name: &str| environment(&this, name));
+    let this = context.clone();
+    engine.register_fn("tell", move |row: Row, text: &str| tell(&this, &row, text));
+    let this = context.clone();
+    engine.register_fn("tell", move |row: Map, text: &str| tell(&this, &to_row(&row.into()), text));
+
+    let this = context.clone();
     engine.register_fn("sleep", move |span: Duration| sleep(&this, span));
     let this = context.clone();
     engine.register_fn("sleep", move |span: &str| sleep(&this, parse_duration(span)?));
@@ -67,6 +93,27 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
     let this = context.clone();
     #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
     engine.register_fn("sleep", move |seconds: f64| sleep(&this, Duration::from_nanos((seconds * 1e9) as i64)));
+}
+
+fn environment(context: &Context, name: &str) -> Result<Dynamic, Box<EvalAltResult>> {
+    if !context.environment.borrow().iter().any(|known| known == name) {
+        let message = format!("env(\"{name}\") reads only what the header of the script names: //! @env {name}");
+        return Err(thrown(ErrorKind::Permission, message));
+    }
+    match std::env::var(name) {
+        Ok(value) if !value.is_empty() => Ok(value.into()),
+        Ok(_) | Err(VarError::NotPresent) => Ok(Dynamic::UNIT),
+        Err(VarError::NotUnicode(_)) => {
+            Err(thrown(ErrorKind::Usage, format!("the environment variable {name} is not UTF-8")))
+        }
+    }
+}
+
+fn tell(context: &Context, row: &Row, text: &str) -> Result<(), Box<EvalAltResult>> {
+    context.say(|out| {
+        out.tell(row, text)?;
+        out.flush()
+    })
 }
 
 /// Patterns that are kept compiled; a script that makes more of them compiles them again.

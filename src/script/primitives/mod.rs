@@ -7,7 +7,9 @@ mod helpers;
 mod host;
 mod http_requests;
 mod place;
+mod rounds;
 mod rows;
+mod status;
 mod trace;
 mod trace_options;
 mod verdict;
@@ -33,8 +35,10 @@ pub(crate) const ENTRIES: &[&[Entry]] = &[
     containers::ENTRIES,
     host::ENTRIES,
     trace::ENTRIES,
+    status::ENTRIES,
     rows::ENTRIES,
     verdict::ENTRIES,
+    rounds::ENTRIES,
     helpers::ENTRIES,
 ];
 
@@ -68,7 +72,9 @@ pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
     }
     containers::register(engine, context);
     host::register(engine, context);
+    rounds::register(engine, context);
     rows::register(engine, context);
+    status::register(engine, context);
     trace::register(engine, context);
     verdict::register(engine, context);
     helpers::register(engine, context);

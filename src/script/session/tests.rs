@@ -120,3 +120,41 @@ fn this_host_is_looked_at_only_with_permission() {
     let session = Netscript::builder().allow(Permission::Host).build().unwrap();
     assert_eq!(integer(&line(&session, "interfaces().filter(|i| i.kind == \"loopback\").len()")), 1);
 }
+
+#[test]
+fn an_interruption_ends_rounds_and_not_the_script() {
+    let session = interruptible();
+    for rounds in [
+        "let n = 0; for round in every(\"1h\") { n = round; ctrl_c(); } n",
+        "let n = 0; for round in every(\"1ms\", 1) { n = round; ctrl_c(); } n",
+        "let n = 0; for round in every(\"1ms\") { n = round; ctrl_c(); if is_stopping() { break; } } n",
+    ] {
+        let report = line(&session, rounds);
+        assert!(report.failure.is_none(), "{rounds}: {report:?}");
+        assert_eq!(integer(&report), 1, "{rounds}");
+        assert!(!session.cancel().is_requested(), "{rounds}");
+    }
+    assert_eq!(integer(&line(&session, "let n = 0; for round in every(\"1ms\", 3) { n += round; } n")), 6);
+}
+
+#[test]
+fn a_script_that_goes_in_rounds_concludes_when_everything_is_to_stop_and_no_longer() {
+    let concludes = "for round in every(\"1h\") { stop(); } finding(\"late\", #{ subject: \"it\" });";
+    for (script, findings, ended) in [
+        (concludes, 1, true),
+        ("for round in every(\"1h\") { stop(); } loop { }", 0, false),
+        ("stop(); finding(\"late\", #{ subject: \"it\" });", 0, false),
+    ] {
+        let cancel = std::sync::Arc::new(std::sync::Mutex::new(None::<Cancel>));
+        let inside = cancel.clone();
+        let stop = move || inside.lock().unwrap().as_ref().map_or((), Cancel::abort);
+        let register = move |engine: &mut Engine| {
+            engine.register_fn("stop", stop);
+        };
+        let session = Netscript::builder().register(register).build().unwrap();
+        *cancel.lock().unwrap() = Some(session.cancel());
+        let report = line(&session, script);
+        assert_eq!(report.findings.len(), findings, "{script}: {report:?}");
+        assert_eq!(report.failure.is_none(), ended, "{script}: {report:?}");
+    }
+}
