@@ -36,7 +36,10 @@ fn the_example_of_every_function_gives_what_the_reference_says() {
     let commands: Vec<String> = entries()
         .filter(|entry| !of_host(entry))
         .map(|entry| {
-            let allow = if entry.needs == Some(Permission::Write) { " --allow write" } else { "" };
+            let allow = match entry.needs {
+                Some(permission @ (Permission::Write | Permission::Serve)) => format!(" --allow {permission}"),
+                _ => String::new(),
+            };
             format!("netscript eval -q -r incident.pcap{allow} {}", quoted(entry.example))
         })
         .collect();
