@@ -10,8 +10,8 @@ use netscript::host::container::{Containers, EngineSockets, Query};
 use netscript::script::docs::entry;
 use serde_json::{Value, json};
 
-use crate::program::{Ended, Folder};
-use crate::support::{Container, Engine, Image, Netns, Running, connect, needs, until};
+use crate::program::{Ended, Folder, NETSCRIPT, run};
+use crate::support::{Container, Engine, Image, Netns, Running, connect, needs, tool, until};
 
 /// Busybox, doing nothing for the length of a test.
 fn idle<'a>(engine: &'a Engine, name: &str, options: &[&str]) -> Container<'a> {
@@ -215,7 +215,7 @@ fn with_engine_at(engine: &Engine, socket: Option<&Path>, expression: &str) -> E
     if let Some(socket) = socket {
         netscript.env("DOCKER_HOST", format!("unix://{}", socket.display()));
     }
-    crate::program::run(netscript.args(["eval", "--json", "-q", expression]))
+    run(netscript.args(["eval", "--json", "-q", expression]))
 }
 
 fn without_its_api_control_groups_tell_of_a_container(engine: &Engine, runtime: &str) {
@@ -284,6 +284,30 @@ fn an_engine_that_answers_badly_or_never_is_said_and_not_waited_for() {
         assert_eq!(ended.code, Some(3), "{name}: {ended:?}");
         assert!(ended.stderr.contains(&format!("the container engine at {}", socket.display())), "{ended:?}");
     }
+}
+
+#[test]
+fn without_privileges_it_says_which_are_missing() {
+    needs!("dockerd", "docker", "iptables", "busybox");
+    let engine = Engine::docker();
+    let web = idle(&engine, "web", &[]);
+    let folder = Folder::new();
+    folder.make_public();
+    let unprivileged = |expression: &str| {
+        let mut nobody = folder.command(tool("nsenter"));
+        nobody.env("DOCKER_HOST", format!("unix://{}", engine.socket().display()));
+        nobody.arg(format!("--net={}", engine.host.path())).args(["--setuid", "65534", "--setgid", "65534", "--"]);
+        run(nobody.args([NETSCRIPT, "eval", "--json", "-q", expression]))
+    };
+    // The folder of the engine is root's: its socket cannot be reached.
+    let seen = unprivileged("containers()");
+    assert!(seen.code == Some(3) && seen.stderr.contains("cannot be reached: Permission denied"), "{seen:?}");
+    assert!(parsed(&seen).iter().any(|row| row["id"] == web.id().as_str() && row["known_by"] == "cgroup"), "{seen:?}");
+    // Its control group tells of it, and nothing tells of its interfaces.
+    let refused = unprivileged(&format!("veth_for(\"{}\")", web.id()));
+    let expected = "no permission to look into the container";
+    assert!(refused.code == Some(3) && refused.stderr.contains(expected), "{refused:?}");
+    assert!(refused.stderr.contains("setcap cap_sys_admin,cap_sys_ptrace+ep "), "{refused:?}");
 }
 
 #[test]
