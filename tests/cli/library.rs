@@ -18,7 +18,7 @@ fn help_of_the_command_itself_goes_to_standard_output() {
     }
     let nothing = folder.netscript([""; 0]);
     assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(2), ""));
-    assert!(nothing.stderr.contains("       netscript <COMMAND>"), "{}", nothing.stderr);
+    assert!(nothing.stderr.contains("Usage: netscript <COMMAND>"), "{}", nothing.stderr);
 }
 
 #[test]

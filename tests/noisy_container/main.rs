@@ -17,7 +17,8 @@ use netscript::script::Library;
 use serde_json::Value;
 
 use crate::program::{Ended, Folder, run};
-use crate::support::{Container, Engine, Image, Rates, needs, slow_web_server, until};
+use crate::support::traffic::program;
+use crate::support::{Container, Engine, Image, Rates, Running, needs, slow_web_server, until};
 
 const SENDERS: [&str; 5] = ["http-sender1", "http-sender2", "http-sender3", "http-sender4", "http-sender5"];
 
@@ -284,7 +285,8 @@ fn too_little_traffic_a_stranger_and_a_port_without_listener_are_inconclusive() 
     shop.set([50, 50, 60, 80, 50]);
     shop.rates.set("host", 400);
     let server = format!("{}:3000", shop.server.address("shop"));
-    let _host = shop.rates.stranger(&engine.host, "host", &server);
+    let mut traffic = engine.host.command(program().to_str().unwrap());
+    let _host = Running::spawn(traffic.args(["send", &server]).arg(shop.rates.file("host")));
     shop.run_on_port_3000().is_inconclusive("and is no container of this host");
 }
 
