@@ -16,6 +16,7 @@ use crate::script::Permission;
     version,
     disable_help_subcommand = true,
     arg_required_else_help = true,
+    override_usage = "netscript <COMMAND>\n       netscript -D",
     args_conflicts_with_subcommands = true,
     max_term_width = 100,
     after_help = EXIT_CODES

@@ -1,10 +1,11 @@
 //! What one run shares: where packets come from, what is granted, what was said, what was lost.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
 use rhai::{AST, Engine, EvalAltResult};
+use tempfile::TempPath;
 
 use super::error::{ErrorKind, thrown};
 use super::live::Live;
@@ -62,6 +63,24 @@ pub struct RunProgress {
     pub packets: u64,
 }
 
+/// A file with what was captured live.
+#[derive(Debug)]
+pub(crate) enum Recorded {
+    /// That of [`Options::write`].
+    Kept(PathBuf),
+    /// One that goes with this value.
+    Temporary(TempPath),
+}
+
+impl Recorded {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(path) => path,
+        }
+    }
+}
+
 /// Takes a line of text for a person.
 pub(crate) type Announce = Box<dyn FnMut(&str)>;
 
@@ -109,6 +128,8 @@ pub(crate) struct Context {
     pub(crate) stdin_used: Cell<bool>,
     /// Whether the file of [`Options::write`] has been opened.
     pub(crate) written: Cell<bool>,
+    /// What was captured live, to be read again for evidence.
+    pub(crate) recorded: RefCell<Option<Recorded>>,
     /// Whether whoever read the output has seen enough of it.
     pub(crate) unread: Cell<bool>,
 }

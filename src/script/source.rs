@@ -7,7 +7,7 @@ use std::rc::{Rc, Weak};
 
 use rhai::{EvalAltResult, FnPtr};
 
-use super::context::{Context, RunProgress, Source};
+use super::context::{Context, Recorded, RunProgress, Source};
 use super::error::{ErrorKind, thrown};
 use super::error::{capture_error, filter_error, pipeline_error};
 use super::live::{DEFAULT_DURATION, Live};
@@ -126,10 +126,11 @@ impl Capture {
                 None => wanted.push((stream.noun, stream.fields.clone())),
             }
         }
-        let is_recorded = context.options.write.is_some() && !context.written.get();
+        let is_evidence = self.request.is_live() && context.options.evidence.is_some();
+        let is_recorded = (context.options.write.is_some() || is_evidence) && !context.written.get();
         let asks_owners = wanted.iter().any(|(noun, fields)| {
             let asks = |field: &&str| noun.kind.index(field).is_some() && fields.contains(field);
-            Owners::FIELDS.iter().any(|field| asks(&field))
+            Owners::FIELDS.iter().any(asks)
         });
         let Some(Opened { source, filter, until, attribution }) =
             self.request.open(is_recorded || asks_owners, context)?
@@ -144,11 +145,8 @@ impl Capture {
         if let Some(attribution) = attribution {
             pipeline.attribute_by(Box::new(attribution), limits);
         }
-        if let Some(path) = &context.options.write
-            && !context.written.replace(true)
-        {
-            let recording = Recording::create(path, context.options.rotation);
-            pipeline.record(recording.map_err(|error| capture_error(&error))?);
+        if is_recorded && !context.written.replace(true) {
+            self.request.record(&mut pipeline, context)?;
         }
         let nouns = wanted.into_iter().map(|(noun, _)| noun).collect();
         self.state = State::Open(Box::new(Reading { pipeline, nouns, captured: 0, received: 0 }));
@@ -296,6 +294,22 @@ impl Request {
         }
         let until = Until { duration: None, ..self.until };
         Ok(Opened { source: Box::new(source), filter: FilterSet::new(""), until, attribution })
+    }
+
+    /// Has the packets recorded: where somebody wants them, or in a temporary file where live ones are to be read again.
+    fn record(&self, pipeline: &mut Pipeline, context: &Context) -> Result<(), Box<EvalAltResult>> {
+        let recorded = match &context.options.write {
+            Some(path) => Recorded::Kept(path.clone()),
+            None => {
+                let file = tempfile::Builder::new().prefix("netscript-").suffix(".pcapng").tempfile();
+                let refused = |error| thrown(ErrorKind::Output, format!("cannot record for --evidence: {error}"));
+                Recorded::Temporary(file.map_err(refused)?.into_temp_path())
+            }
+        };
+        let recording = Recording::create(recorded.path(), context.options.rotation);
+        pipeline.record(recording.map_err(|error| capture_error(&error))?);
+        context.recorded.replace(Some(recorded));
+        Ok(())
     }
 
     const fn is_live(&self) -> bool {

@@ -47,6 +47,14 @@ pub enum TraceError {
     /// There is no such interface or namespace, or it may not be used.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// A file of autonomous systems is none.
+    #[error("cannot use {path} as a file of autonomous systems: {why}")]
+    Networks {
+        /// The file.
+        path: String,
+        /// Why not.
+        why: String,
+    },
     /// The protocol and the prober do not belong together.
     #[error("a {0} prober is for TCP only")]
     Prober(&'static str),
@@ -68,7 +76,12 @@ impl TraceError {
     #[must_use]
     pub fn could_not_observe(&self) -> bool {
         match self {
-            Self::Plan(_) | Self::Source(_) | Self::Prober(_) | Self::NoHost(_) | Self::Family { .. } => false,
+            Self::Plan(_)
+            | Self::Networks { .. }
+            | Self::Source(_)
+            | Self::Prober(_)
+            | Self::NoHost(_)
+            | Self::Family { .. } => false,
             Self::Host(error) => error.could_not_observe(),
             Self::UnknownHost { .. } | Self::NoRoute { .. } | Self::Stopped | Self::System { .. } => true,
         }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::answer::{Answer, Icmp, Label, Translation};
+use super::networks::Network;
 use super::path::{Path, Sent};
 use super::verdict::Conclusion;
 use crate::record::{Duration, Time};
@@ -31,6 +32,7 @@ pub struct Hop {
     pub(super) ttl: u8,
     pub(super) addresses: Vec<IpAddr>,
     pub(super) name: Option<String>,
+    pub(super) network: Option<Network>,
     pub(super) rtts: Vec<Duration>,
     pub(super) icmp: Option<Icmp>,
     pub(super) sent: usize,
@@ -61,7 +63,18 @@ impl Hop {
         }
         let sent = path.sent(ttl);
         let rtts = sent.iter().filter_map(Sent::round_trip).map(Duration::from).collect();
-        Self { ttl, addresses, name: None, rtts, icmp, sent: sent.len(), lost: path.lost(ttl), labels, translation }
+        Self {
+            ttl,
+            addresses,
+            name: None,
+            network: None,
+            rtts,
+            icmp,
+            sent: sent.len(),
+            lost: path.lost(ttl),
+            labels,
+            translation,
+        }
     }
 
     /// The time to live.
@@ -189,6 +202,10 @@ crate::record! {
         addresses: List => |hop| hop.addresses.clone();
         /// The name of the first address, if it was looked up and has one.
         name: Text, main => |hop| hop.name.as_deref();
+        /// Number of the autonomous system that the first address belongs to, if it was looked up.
+        as_number: Integer => |hop| hop.network.as_ref().map(|network| network.number);
+        /// Who runs that autonomous system.
+        as_name: Text => |hop| hop.network.as_ref().and_then(|network| network.name.as_deref());
         /// Round trips of the probes that were answered, in the order in which they were sent.
         rtts: List, main => |hop| hop.rtts.clone();
         /// What the ICMP message says, in words with type and code; none if the target answered otherwise.

@@ -14,7 +14,7 @@ use super::path::Path;
 use super::prober::{Prober, Raw, Route, Sockets};
 use super::record::{Hop, Trace};
 use super::strategy::{Probe, Step, Strategy};
-use super::{Plan, Protocol, TraceError, conclude, names};
+use super::{Networks, Plan, Protocol, TraceError, conclude, names};
 use crate::host::{HostError, Namespace};
 use crate::record::Time;
 
@@ -60,6 +60,8 @@ pub struct Request {
     pub place: Option<(Namespace, String)>,
     /// Whether names of hops are looked up, and which.
     pub names: Names,
+    /// Where the autonomous systems of hops are looked up.
+    pub networks: Option<Arc<Networks>>,
     /// How to probe.
     pub plan: Plan,
 }
@@ -90,6 +92,7 @@ impl Request {
             interface: None,
             place: None,
             names: Names::None,
+            networks: None,
             plan: Plan::default(),
         }
     }
@@ -123,6 +126,11 @@ fn trace_here(request: &Request, stop: BorrowedFd<'_>) -> Result<Trace, TraceErr
     let mut hops: Vec<Hop> = shown.map(|ttl| Hop::of(&path, ttl)).collect();
     if request.names != Names::None && interruption.is_none() {
         names::of_hops(&mut hops, request.names == Names::All, stop);
+    }
+    if let Some(networks) = &request.networks {
+        for hop in &mut hops {
+            hop.network = hop.addresses.first().and_then(|address| networks.of(*address));
+        }
     }
     Ok(Trace {
         host: request.host.clone(),
@@ -206,7 +214,7 @@ fn prober(request: &Request, route: Route) -> Result<Box<dyn Prober>, TraceError
         Some(Errno::PERM | Errno::ACCESS) => HostError::permission(doing, "CAP_NET_RAW").into(),
         _ => explained(cause, route),
     };
-    let raw = || Raw::new(request.protocol, route.clone(), request.plan.probes);
+    let raw = || Raw::new(request.protocol, route.clone());
     match (request.protocol, request.method) {
         (Protocol::Tcp, Method::HalfOpen) => {
             raw().map(boxed).map_err(|cause| refused(cause, &route, "send raw TCP segments"))

@@ -1,9 +1,12 @@
 //! Probes that are made by hand: their bytes, and how a reply is recognised as theirs.
 //!
-//! Each attempt is one flow, with a source port (or echo identifier) of its own, so that routers with several equal
-//! paths send all its probes the same way; the time to live is in the sequence number, with a secret beside it that
-//! nobody can guess who did not see the probe. It is in the upper bits: a SYN that is within the window of an earlier
-//! one makes the target reset that one (RFC 9293, section 3.10.7.4).
+//! The first attempt is one flow, with a source port of its own, so that routers with several equal paths send all its
+//! probes the same way. Probes that are sent again are flows of their own: they show other paths, and a target in which
+//! the first ones met answers each of them.
+//!
+//! The time to live is in the sequence number, with a secret beside it that nobody can guess who did not see the probe.
+//! It is in the upper bits: a SYN that is within the window of an earlier one makes the target reset that one (RFC 9293,
+//! section 3.10.7.4).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,9 +28,13 @@ pub struct Signature {
     flows: Vec<Flow>,
 }
 
-/// What the probes of one attempt have in common.
+/// What some probes have in common.
 #[derive(Debug, Clone, Copy)]
 pub struct Flow {
+    /// The attempt of its probes.
+    pub attempt: u8,
+    /// The time to live of its only probe; none if it has all of the attempt.
+    pub ttl: Option<u8>,
     /// Source port, or identifier of echo requests.
     pub port: u16,
     /// Its lower 24 bits are those of sequence numbers; echo requests carry it.
@@ -49,16 +56,27 @@ fn is_of(flow: &Flow, sequence: u32) -> bool {
 const WINDOW: u16 = 64240;
 
 impl Signature {
-    /// The probes of a trace with that many flows: TCP or ICMP.
+    /// The probes of a trace with these flows: TCP or ICMP.
     #[must_use]
     pub const fn new(protocol: Protocol, source: IpAddr, target: SocketAddr, flows: Vec<Flow>) -> Self {
         Self { protocol, source, target, flows }
     }
 
+    /// One flow more.
+    pub fn add(&mut self, flow: Flow) {
+        self.flows.push(flow);
+    }
+
+    /// The flow that a probe belongs to, if it has one.
+    #[must_use]
+    pub fn flow(&self, probe: Probe) -> Option<&Flow> {
+        self.flows.iter().find(|flow| flow.attempt == probe.attempt && flow.ttl.is_none_or(|ttl| ttl == probe.ttl))
+    }
+
     /// The bytes of a probe behind its IP header; none if it has no flow.
     #[must_use]
     pub fn packet(&self, probe: Probe) -> Option<Vec<u8>> {
-        let flow = self.flows.get(usize::from(probe.attempt))?;
+        let flow = self.flow(probe)?;
         match self.protocol {
             Protocol::Icmp => self.echo(flow, probe.ttl),
             Protocol::Tcp | Protocol::Udp => self.syn(flow, probe.ttl),
@@ -104,7 +122,7 @@ impl Signature {
             (Protocol::Tcp, IpNumber::TCP) => {
                 let sequence = u32::from_be_bytes([b4, b5, b6, b7]);
                 let probe = self.probe(|flow| is_of(flow, sequence), sequence >> TTL_SHIFT)?;
-                let flow = self.flows.get(usize::from(probe.attempt))?;
+                let flow = self.flow(probe)?;
                 let source = SocketAddr::new(quote.source, u16::from_be_bytes([p0, p1]));
                 let target = SocketAddr::new(quote.destination, u16::from_be_bytes([p2, p3]));
                 let translation = match () {
@@ -156,9 +174,9 @@ impl Signature {
     }
 
     fn probe(&self, ours: impl Fn(&Flow) -> bool, ttl: u32) -> Option<Probe> {
-        let attempt = u8::try_from(self.flows.iter().position(ours)?).ok()?;
-        let ttl = u8::try_from(ttl).ok()?;
-        (ttl > 0).then_some(Probe { ttl, attempt })
+        let ttl = u8::try_from(ttl).ok().filter(|ttl| *ttl > 0)?;
+        let flow = self.flows.iter().find(|flow| ours(flow) && flow.ttl.is_none_or(|only| only == ttl))?;
+        Some(Probe { ttl, attempt: flow.attempt })
     }
 
     /// Whether the checksum at that place is quoted and is not the one that was sent.

@@ -237,7 +237,9 @@ mod recognition {
     const PROBE: Probe = Probe { ttl: 7, attempt: 1 };
 
     fn signature(protocol: Protocol) -> Signature {
-        let flows = vec![Flow { port: 40000, secret: 0x1111_1111 }, Flow { port: 40001, secret: 0x2222_2222 }];
+        let first = Flow { attempt: 0, ttl: None, port: 40000, secret: 0x1111_1111 };
+        let second = Flow { attempt: 1, ttl: Some(7), port: 40001, secret: 0x2222_2222 };
+        let flows = vec![first, second];
         Signature::new(protocol, SOURCE, (TARGET, 443).into(), flows)
     }
 
@@ -319,6 +321,8 @@ mod recognition {
         assert_eq!(answered(TARGET, &segment(|tcp| tcp.rst = true)), Some((PROBE, Answer::Reset)));
         assert_eq!(answered(SOURCE, &segment(|tcp| tcp.syn = true)), None);
         assert_eq!(answered(TARGET, &segment(|tcp| tcp.acknowledgment_number += 2)), None);
+        // That flow has no other time to live.
+        assert_eq!(answered(TARGET, &segment(|tcp| tcp.acknowledgment_number += 1 << 24)), None);
         assert_eq!(answered(TARGET, &segment(|tcp| tcp.destination_port = 40000)), None);
         assert_eq!(answered(TARGET, &segment(|tcp| tcp.source_port = 80)), None);
         assert_eq!(answered(TARGET, &segment(|tcp| (tcp.rst, tcp.ack) = (true, false))), None);

@@ -1,6 +1,6 @@
 //! Who is behind a conversation: real programs talk, and those are named that did, or nobody.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
@@ -108,10 +108,13 @@ fn curls(netns: &Netns, url: &str, count: usize) -> Running {
     Running::spawn(netns.command("sh").args(["-c", CURLS]).env("URL", url).env("COUNT", count.to_string()))
 }
 
-/// The process behind each port, as they said themselves.
-fn processes(printed: &str) -> HashMap<u16, u32> {
-    let lines = printed.lines().map(|line| line.split_once(' ').unwrap());
-    lines.map(|(pid, port)| (port.parse().unwrap(), pid.parse().unwrap())).collect()
+/// The processes behind each port, as they said themselves, one after the other: ports are used again.
+fn processes(printed: &str) -> HashMap<u16, VecDeque<u32>> {
+    let mut processes: HashMap<u16, VecDeque<u32>> = HashMap::new();
+    for (pid, port) in printed.lines().map(|line| line.split_once(' ').unwrap()) {
+        processes.entry(port.parse().unwrap()).or_default().push_back(pid.parse().unwrap());
+    }
+    processes
 }
 
 /// Answers that many requests from two clients, and says how many owners were named: while they talked, and when all was
@@ -129,10 +132,10 @@ fn short_connections(method: Method, count: usize) -> [usize; 2] {
     let asked: Vec<_> = (0..count / 2 * 2).map(|_| answer(listener.accept().unwrap().0, &mut attribution)).collect();
     let mut named = [0, 0];
     for (netns, address, running) in clients {
-        let processes = processes(&running.ended().stdout);
+        let mut processes = processes(&running.ended().stdout);
         let address: IpAddr = address.parse().unwrap();
         for (conversation, owners) in asked.iter().filter(|(conversation, _)| conversation.client.ip() == address) {
-            let pid = processes[&conversation.client.port()];
+            let pid = processes.get_mut(&conversation.client.port()).and_then(VecDeque::pop_front).unwrap();
             let later = conversation.owners(TCP, &mut attribution);
             for (named, owners) in named.iter_mut().zip([owners, &later]) {
                 match &owners.client {
@@ -410,33 +413,26 @@ fn what_is_forwarded_to_a_container_belongs_to_the_container() {
     let engine = Engine::docker();
     succeed(engine.host.command("busybox").args(["sysctl", "-w", "net.ipv4.ip_forward=1"]));
     let web = engine.run(Image::Busybox, "web", &["--publish", "8080:80"], &["busybox", "httpd", "-f", "-p", "80"]);
-    let client = engine.run(Image::Busybox, "client", &[], &["sleep", "1000"]);
+    let client = Netns::new();
+    connect((&client, "eth0", "192.0.2.1/24"), (&engine.host, "eth0", "192.0.2.2/24"));
     let sockets = EngineSockets { named: vec![engine.socket().into()], ..EngineSockets::default() };
     let captured = [namespace(&engine.host).id()];
     let mut attribution = Attribution::start(&captured, Query { all: false, sockets }, Method::Best).unwrap();
-    let (at_web, at_host) = (format!("{}:80", web.address("bridge")), "198.51.100.1:8080");
-    let asks =
-        |server: &str| format!("{{ echo 'GET / HTTP/1.0'; sleep 1; }} | nc -p 40000 {}", server.replace(':', " "));
-    // What a capture on the bridge shows of one connection: before its destination was translated, and after.
-    let from: SocketAddr = format!("{}:40000", client.address("bridge")).parse().unwrap();
-    let start = now();
-    std::thread::scope(|scope| {
-        let request = scope.spawn(|| client.exec(&["sh", "-c", &asks(at_host)]));
-        let owner = until("the connection", || {
-            let owners = attribution.owners(TCP, from, at_web.parse().unwrap(), start, now());
-            let Ownership::Known(server) = owners.server else { return None };
-            let has_begun = matches!(&owners.client, Ownership::Known(owner) if owner.process.is_some());
-            (has_begun && server.found == Found::Hook).then_some((owners.client, server))
-        });
-        let (client, server) = (known(&owner.0), owner.1);
-        assert_eq!((name(client), client.container.as_deref()), ("nc", Some("client")));
-        assert_eq!((name(&server), server.container.as_deref()), ("busybox", Some("web")));
-        let before = attribution.owners(TCP, from, at_host.parse().unwrap(), start, now());
-        assert_eq!(known(&before.client).container.as_deref(), Some("client"));
-        // docker-proxy listens there, and has nothing to do with it.
-        assert!(matches!(before.server, Ownership::Unknown(_)), "{:?}", before.server);
-        request.join().unwrap();
-    });
+    let mut stream = inside(&client, || TcpStream::connect("192.0.2.2:8080"));
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    stream.read_to_end(&mut Vec::new()).unwrap();
+    // What a capture on both sides of the host shows of one connection: before its destination was translated, and after.
+    let outside =
+        Conversation { client: stream.local_addr().unwrap(), server: stream.peer_addr().unwrap(), start: now() };
+    let behind = Conversation { server: format!("{}:80", web.address("bridge")).parse().unwrap(), ..outside };
+    let (outside, behind) = (outside.owners(TCP, &mut attribution), behind.owners(TCP, &mut attribution));
+    for client in [&outside.client, &behind.client] {
+        assert_eq!(known(client).pid, Some(std::process::id()));
+    }
+    let server = known(&behind.server);
+    assert_eq!((name(server), server.container.as_deref(), server.found), ("busybox", Some("web"), Found::Hook));
+    // docker-proxy listens there, and has nothing to do with it.
+    assert!(matches!(outside.server, Ownership::Unknown(_)), "{:?}", outside.server);
 }
 
 #[test]
@@ -473,29 +469,4 @@ fn programs_of(pid: u32) -> Vec<u32> {
 
 fn is_loaded(program: u32) -> bool {
     aya::programs::loaded_programs().flatten().any(|loaded| loaded.id() == program)
-}
-
-#[test]
-fn watching_costs_next_to_nothing_while_nothing_happens() {
-    needs!();
-    for method in [Method::Best, Method::Lists] {
-        let _attribution = start(&[], method);
-        let thread = threads().into_iter().find(|(name, _)| name == "attribution").unwrap().1;
-        let (begin, before) = (std::time::Instant::now(), cpu_time(&thread));
-        std::thread::park_timeout(Duration::from_secs(2));
-        let share = (cpu_time(&thread) - before).as_secs_f64() / begin.elapsed().as_secs_f64();
-        println!("{method:?}: {:.2} % of a core", share * 100.0);
-        let _ = succeed(&mut Command::new("true"));
-    }
-}
-
-fn threads() -> Vec<(String, std::path::PathBuf)> {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
-    tasks.map(|task| (std::fs::read_to_string(task.join("comm")).unwrap_or_default().trim().to_owned(), task)).collect()
-}
-
-/// What a thread has used, in nanoseconds: schedstat of proc(5).
-fn cpu_time(thread: &Path) -> Duration {
-    let text = std::fs::read_to_string(thread.join("schedstat")).unwrap();
-    Duration::from_nanos(text.split_whitespace().next().unwrap().parse().unwrap())
 }

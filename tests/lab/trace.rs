@@ -1,7 +1,7 @@
 //! Traces over chains of real routers: the verdict and the hop that blocks are right, with both probers, every time.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netscript::capture::Cancel;
 use netscript::record::{Record, Value};
@@ -128,7 +128,8 @@ fn silent_hops_do_not_hide_what_is_behind_them() {
     always(&chain, TARGET, OPEN, &expected);
     for method in PROBERS {
         let trace = traced(&request(&chain, TARGET, OPEN, method));
-        assert!(trace.duration() < netscript::record::Duration::from_nanos(100_000_000), "{trace:#?}");
+        // 60 ms, and what a busy machine adds to it.
+        assert!(trace.duration().as_secs_f64() < 0.5, "{}", trace.duration());
     }
 }
 
@@ -141,9 +142,9 @@ fn thirty_silent_hops_take_one_timeout() {
     }
     chain.filter(29, "forward", "drop");
     for method in PROBERS {
-        let begin = Instant::now();
         let trace = traced(&request(&chain, TARGET, OPEN, method));
-        assert!(begin.elapsed() < Duration::from_millis(1100), "{:?}", begin.elapsed());
+        // One second, and what a busy machine adds to it.
+        assert!(trace.duration().as_secs_f64() < 1.5, "{}", trace.duration());
         Expected { verdict: "filtered", blocked_at: None, hops: vec![None] }.check(&trace, "silence");
     }
 }
@@ -434,22 +435,21 @@ fn a_connection_says_the_same_as_a_trace() {
     let lines: Vec<_> = ended.stdout.lines().collect();
     assert_eq!(lines[0], "open 203.0.113.9 true: the target accepts", "{ended:?}");
     assert_eq!(lines[1], "closed 203.0.113.9 true: the target resets the connection");
-    assert!(lines[2].starts_with("filtered  false: nothing answers within 30"), "{}", lines[2]);
+    assert!(lines[2].starts_with("filtered  false: nothing answers within 3"), "{}", lines[2]);
     let prohibited = "198.51.100.10 says: communication administratively prohibited (3/13)";
     assert_eq!(lines[3], format!("prohibited 198.51.100.10 true: {prohibited}"));
 }
 
 #[test]
 fn names_are_looked_up_when_asked_for() {
-    needs!("busybox", "unshare");
+    needs!("python3", "unshare");
     let chain = Chain::new(3);
     let folder = Folder::new();
     folder.write("hosts", "127.0.0.1 localhost\n");
     folder.write("resolv.conf", "nameserver 127.0.0.1\n");
-    folder.write("zone", format!("router.example {}\ndb.example {TARGET}\n", Chain::address(1)));
-    let zone = folder.path("zone");
-    let mut server = chain.source().command("busybox");
-    let _server = Running::spawn(server.args(["dnsd", "-c"]).arg(&zone));
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/programs/names.py");
+    let known = [format!("router.example={}", Chain::address(1)), format!("db.example={TARGET}")];
+    let _server = Running::spawn(chain.source().command("python3").arg(program).args(known));
     let asked = |script: &str| {
         // Names are looked up with the settings of this test, and those of the host stay as they are.
         let inside = "mount --bind resolv.conf /etc/resolv.conf && mount --bind hosts /etc/hosts && exec \"$@\"";
@@ -465,7 +465,8 @@ fn names_are_looked_up_when_asked_for() {
     let found = asked("let r = resolve(\"db.example\"); `${r.addresses} ${r.answered_by}`");
     assert_eq!(found, "[\"203.0.113.9\"] 127.0.0.1");
     assert_eq!(asked("resolve(\"localhost\").answered_by"), "/etc/hosts");
+    assert_eq!(asked("resolve(\"nobody.example\").outcome"), "no such name");
     let trace = format!("traceroute(\"db.example\", {OPEN}, #{{ family: \"ipv4\", names: true }})");
-    assert_eq!(asked(&format!("{trace}.hops.map(|h| h.name)")), "router.example, , db.example");
+    assert_eq!(asked(&format!("{trace}.hops.map(|h| h.name)")), "value\nrouter.example\n-\ndb.example");
     assert_eq!(asked(&format!("let t = {trace}; `${{t.host}} ${{t.address}}`")), "db.example 203.0.113.9");
 }

@@ -29,8 +29,9 @@ pub(super) struct Known {
     captured: Vec<u64>,
     /// Those that something was told of.
     seen: HashSet<u64>,
-    /// Whether a namespace was seen after the places were looked at.
-    are_places_old: bool,
+    /// How many namespaces were seen first, and how many of them had been when places were looked at.
+    arrivals: u64,
+    arrivals_looked_at: Option<u64>,
     complete_since: Option<Time>,
     lost: u64,
     /// When sockets were listed the last time.
@@ -46,7 +47,8 @@ impl Known {
             host,
             captured,
             seen: HashSet::new(),
-            are_places_old: true,
+            arrivals: 0,
+            arrivals_looked_at: None,
             complete_since,
             lost: 0,
             listed: None,
@@ -89,7 +91,7 @@ impl Known {
         if self.seen.len() >= NAMESPACES {
             self.seen.clear();
         }
-        self.are_places_old |= self.seen.insert(event.namespace);
+        self.arrivals += u64::from(self.seen.insert(event.namespace));
         let what = match (event.kind, process) {
             (Kind::Bound | Kind::Accepted, process) => What::Begins(process, Found::Listener),
             (Kind::Opened, process) => What::Begins(process, Found::Hook),
@@ -146,19 +148,24 @@ impl Known {
         Arc::new(Process { pid: holder.pid, name: holder.name.as_str().into(), home })
     }
 
-    /// Whether a namespace was seen after the places were looked at.
-    pub(super) const fn are_places_old(&self) -> bool {
-        self.are_places_old
+    /// Whether a namespace was seen first after places were looked at.
+    pub(super) fn are_places_old(&self) -> bool {
+        self.arrivals_looked_at != Some(self.arrivals)
     }
 
-    /// Takes on to look at places and homes: what is seen from now on is seen by nobody.
-    pub(super) fn take_questions(&mut self) -> Vec<Arc<Home>> {
-        self.are_places_old = false;
-        self.homes.take_unresolved()
+    /// How many namespaces were seen so far.
+    pub(super) const fn arrivals(&self) -> u64 {
+        self.arrivals
     }
 
-    /// Takes what was found of places.
-    pub(super) fn take_places(&mut self, places: Places) {
+    /// Takes what was found of places when that many namespaces had been seen.
+    pub(super) fn take_places(&mut self, places: Places, arrivals: u64) {
         self.places = places;
+        self.arrivals_looked_at = Some(arrivals);
+    }
+
+    /// Takes the homes that nobody has looked at.
+    pub(super) fn take_unresolved(&mut self) -> Vec<Arc<Home>> {
+        self.homes.take_unresolved()
     }
 }

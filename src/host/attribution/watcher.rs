@@ -23,7 +23,7 @@ use crate::record::Time;
 const TICK: Duration = Duration::from_millis(25);
 
 /// How long a question waits for a container to be looked up, which happens once for each.
-const PATIENCE: Duration = Duration::from_millis(600);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long questions do not wait any more when that was in vain.
 const IMPATIENCE: Duration = Duration::from_secs(5);
@@ -42,6 +42,9 @@ const LISTING_ASKED: u32 = 10;
 /// Sockets are not listed more often.
 const SHORTEST: Duration = Duration::from_millis(100);
 
+/// Addresses are not looked at more often only because somebody asks for one that nobody has.
+const PLACES: Duration = Duration::from_secs(2);
+
 /// What the thread and those who ask share.
 pub(super) struct Watcher {
     state: Mutex<State>,
@@ -59,6 +62,10 @@ struct State {
     homes: Vec<Arc<Home>>,
     /// Until when questions do not wait.
     impatient: Option<Instant>,
+    /// Whether somebody asked for an address that nobody on this host has, as far as is known.
+    is_address_unknown: bool,
+    /// When places may be looked at for that.
+    next_places: Instant,
     /// When sockets may be listed again: by the thread, and for a question.
     next_listing: Instant,
     next_asked_listing: Instant,
@@ -74,7 +81,16 @@ impl Watcher {
         let complete_since = hook.as_ref().map(|_| now());
         let known = Known::new(host, captured, complete_since);
         let at = Instant::now();
-        let state = State { hook, known, homes: Vec::new(), impatient: None, next_listing: at, next_asked_listing: at };
+        let state = State {
+            hook,
+            known,
+            homes: Vec::new(),
+            impatient: None,
+            is_address_unknown: false,
+            next_places: at,
+            next_listing: at,
+            next_asked_listing: at,
+        };
         let watcher =
             Self { state: Mutex::new(state), changed: Condvar::new(), stopped: AtomicBool::new(false), query };
         // What the hook tells meanwhile is taken afterwards: it is newer.
@@ -119,30 +135,31 @@ impl Watcher {
 
     /// Looks up containers and addresses, if somebody is where nobody has looked. How long it took.
     fn look(&self) -> Option<Duration> {
-        let homes = {
-            let mut state = self.state();
-            let are_places_old = state.known.are_places_old();
-            let new = state.known.take_questions();
-            state.homes.extend(new);
-            if state.homes.is_empty() && !are_places_old {
-                return None;
-            }
-            state.homes.clone()
-        };
         let begun = Instant::now();
+        let (homes, arrivals, looks_at_places) = {
+            let mut state = self.state();
+            let new = state.known.take_unresolved();
+            state.homes.extend(new);
+            let is_due = state.is_address_unknown && begun >= state.next_places;
+            (state.homes.clone(), state.known.arrivals(), is_due || state.known.are_places_old())
+        };
+        if homes.is_empty() && !looks_at_places {
+            return None;
+        }
         let containers = Containers::read(&self.query);
         let host = self.state().known.host();
         for home in &homes {
             home.resolve(&containers, &host);
         }
-        let places = Namespace::all().map(|namespaces| Places::read(&namespaces, &containers));
-        let mut state = self.state();
-        state.homes.retain(|home| home.residence().is_none());
-        if let Ok(places) = places {
-            state.known.take_places(places);
-        }
-        drop(state);
+        self.state().homes.retain(|home| home.residence().is_none());
         self.changed.notify_all();
+        if looks_at_places && let Ok(namespaces) = Namespace::all() {
+            let places = Places::read(&namespaces, &containers);
+            let mut state = self.state();
+            state.known.take_places(places, arrivals);
+            (state.is_address_unknown, state.next_places) = (false, Instant::now() + PLACES);
+            self.changed.notify_all();
+        }
         Some(begun.elapsed())
     }
 
@@ -194,6 +211,7 @@ impl Watcher {
                 }
                 continue;
             }
+            state.is_address_unknown |= matches!(finding, Finding::Is(Ownership::Elsewhere));
             return match finding {
                 Finding::Is(ownership) => ownership,
                 Finding::NotLookedUp => Ownership::Unknown("its container is being looked up".into()),

@@ -23,9 +23,10 @@ pub(crate) const ENTRIES: &[Entry] = &[
         group: Group::Noun,
         doc: "Traces the way to a host and port, and says where it is blocked. Needs no privilege for TCP and UDP. Options: \
               protocol (\"tcp\", \"udp\", \"icmp\"), prober (\"connect\", \"half-open\"), family (\"ipv4\", \"ipv6\"), source, \
-              interface, container, netns or pid (from inside of it), first and last (times to live), probes (for each hop, 3), timeout (the most that silence \
-              costs, 1s), patience (the least that a silent hop is waited for once the target has answered, 60ms), names \
-              (true, or \"all\" for private addresses, too; without it only at a terminal).",
+              interface, container, netns or pid (from inside of it), first and last (times to live), probes (for each \
+              hop, 3), timeout (the most that silence costs, 1s), patience (the least that a silent hop is waited for once \
+              the target has answered, 60ms), names (true, or \"all\" for private addresses, too; without it only at a \
+              terminal), as_file (a file such as GeoLite2-ASN.mmdb, for autonomous systems).",
         example: "traceroute(\"127.0.0.1\", 9).verdict",
         needs: Some(Permission::Probe),
     },
@@ -166,7 +167,7 @@ fn endpoint_of(endpoint: &Dynamic, options: &Map) -> Result<Request> {
     request("trace_compare()", &host, port, options)
 }
 
-fn trace_error(error: &TraceError) -> Box<EvalAltResult> {
+pub(super) fn trace_error(error: &TraceError) -> Box<EvalAltResult> {
     let kind = match error {
         TraceError::Stopped => ErrorKind::Cancelled,
         error if error.could_not_observe() => ErrorKind::Observation,

@@ -1,6 +1,8 @@
 //! The options of `traceroute()` and its kin, as scripts write them.
 
 use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rhai::{Dynamic, EvalAltResult, Map};
@@ -8,10 +10,11 @@ use rhai::{Dynamic, EvalAltResult, Map};
 use super::super::error::{ErrorKind, host_error, thrown};
 use super::super::live::Place;
 use super::place::{places, text, wrong};
+use super::trace::trace_error;
 use crate::host::Namespace;
 use crate::host::container::{Containers, Query};
 use crate::nearest::suggestion;
-use crate::trace::{Family, Method, Names, Protocol, Request};
+use crate::trace::{Family, Method, Names, Networks, Protocol, Request};
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
@@ -34,6 +37,7 @@ pub(super) const TRACE: &[&str] = &[
     "timeout",
     "patience",
     "names",
+    "as_file",
 ];
 
 /// Applies options to a request.
@@ -86,6 +90,11 @@ pub(super) fn apply(what: &str, known: &[&str], request: &mut Request, options: 
                     (_, Some("all")) => Names::All,
                     _ => return Err(wrong("true, false, or \"all\" for private addresses, too")),
                 };
+            }
+            "as_file" => {
+                let path = text(value).ok_or_else(|| wrong("the path of a file in the format of MaxMind"))?;
+                let networks = Networks::open(Path::new(&path)).map_err(|error| trace_error(&error))?;
+                request.networks = Some(Arc::new(networks));
             }
             place => request.place = inside(what, place, value)?,
         }

@@ -25,7 +25,7 @@ pub(super) fn ask(
     let mut answers: Vec<Option<Answer>> =
         questions.iter().map(|question| question.bytes(0).is_none().then(|| nonsense.clone())).collect();
     let local: IpAddr = if server.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
-    // Each question comes from a port of its own choosing, and only the server's answers are heard.
+    // A connected socket hears nobody but the server.
     let socket = UdpSocket::bind((local, 0))?;
     socket.connect(SocketAddr::new(server, PORT))?;
     socket.set_nonblocking(true)?;
@@ -41,6 +41,10 @@ pub(super) fn ask(
         let until = begin + timeout * round / 2;
         while answers.iter().any(Option::is_none) {
             let left = until.saturating_duration_since(Instant::now());
+            // A server that answers without end is not listened to for longer.
+            if left.is_zero() {
+                break;
+            }
             let span =
                 Timespec { tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() };
             let fd = socket.as_fd();

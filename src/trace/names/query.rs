@@ -63,12 +63,12 @@ impl Question {
         if asked.qtype != QTYPE::TYPE(self.kind()) {
             return None;
         }
-        let mut answer = Answer::default();
-        answer.refusal = match packet.rcode() {
+        let refusal = match packet.rcode() {
             RCODE::NoError => None,
             RCODE::NameError => Some(Refusal::NoSuchName),
             _ => Some(Refusal::Server),
         };
+        let mut answer = Answer { refusal, ..Answer::default() };
         for record in packet.answers {
             answer.ttl = Some(answer.ttl.map_or(record.ttl, |ttl| ttl.min(record.ttl)));
             match record.rdata {

@@ -4,7 +4,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::time::Duration;
 
@@ -30,12 +30,13 @@ pub(in super::super) struct Raw {
     /// None for echo requests.
     tcp: Option<Socket>,
     /// They keep the source ports from being used by others.
-    _reserved: Vec<Socket>,
+    reserved: Vec<Socket>,
+    random: RandomState,
 }
 
 impl Raw {
-    /// A prober for TCP or ICMP with that many attempts.
-    pub(in super::super) fn new(protocol: Protocol, mut route: Route, attempts: u8) -> io::Result<Self> {
+    /// A prober for TCP or ICMP.
+    pub(in super::super) fn new(protocol: Protocol, mut route: Route) -> io::Result<Self> {
         let v6 = route.is_v6();
         let kind = if v6 { socket2::Protocol::ICMPV6 } else { socket2::Protocol::ICMPV4 };
         let icmp = route.socket(Type::RAW, Some(kind))?;
@@ -50,21 +51,25 @@ impl Raw {
             }
             Protocol::Udp | Protocol::Icmp => None,
         };
-        let random = RandomState::new();
-        let mut flows = Vec::new();
-        let mut reserved = Vec::new();
-        for attempt in 0..attempts {
-            let [s0, s1, s2, s3, i0, i1, ..] = random.hash_one(attempt).to_ne_bytes();
-            let mut port = u16::from_ne_bytes([i0, i1]);
-            if tcp.is_some() {
-                let socket = route.socket(Type::STREAM, Some(socket2::Protocol::TCP))?;
-                port = socket.local_addr()?.as_socket().map_or(port, |address| address.port());
-                reserved.push(socket);
-            }
-            flows.push(Flow { port, secret: u32::from_ne_bytes([s0, s1, s2, s3]) });
+        let signature = Signature::new(protocol, source, route.target, Vec::new());
+        Ok(Self { route, source, signature, icmp, tcp, reserved: Vec::new(), random: RandomState::new() })
+    }
+
+    /// Has a probe belong to a flow: the first SYNs to one, each later one to its own, echo requests to one of each attempt.
+    fn ensure_flow(&mut self, probe: Probe) -> io::Result<()> {
+        if self.signature.flow(probe).is_some() {
+            return Ok(());
         }
-        let signature = Signature::new(protocol, source, route.target, flows);
-        Ok(Self { route, source, signature, icmp, tcp, _reserved: reserved })
+        let [s0, s1, s2, s3, i0, i1, ..] = self.random.hash_one((probe.attempt, probe.ttl)).to_ne_bytes();
+        let mut port = u16::from_ne_bytes([i0, i1]);
+        if self.tcp.is_some() {
+            let socket = self.route.socket(Type::STREAM, Some(socket2::Protocol::TCP))?;
+            port = socket.local_addr()?.as_socket().map_or(port, |address| address.port());
+            self.reserved.push(socket);
+        }
+        let ttl = (self.tcp.is_some() && probe.attempt > 0).then_some(probe.ttl);
+        self.signature.add(Flow { attempt: probe.attempt, ttl, port, secret: u32::from_ne_bytes([s0, s1, s2, s3]) });
+        Ok(())
     }
 
     /// What a packet says, from its IP header on for IPv4 and behind it for IPv6, if it is a reply to a probe.
@@ -138,13 +143,14 @@ impl Prober for Raw {
     }
 
     fn send(&mut self, probe: Probe) -> io::Result<()> {
+        self.ensure_flow(probe)?;
         let Some(packet) = self.signature.packet(probe) else { return Err(io::ErrorKind::InvalidInput.into()) };
         let socket = self.tcp.as_ref().unwrap_or(&self.icmp);
         set_ttl(socket, self.route.is_v6(), probe.ttl)?;
         // The port of a raw socket's address is its protocol, or 0.
         let mut target = self.route.target;
         target.set_port(0);
-        socket.send_to(&packet, &SocketAddr::from(target).into()).map(drop)
+        socket.send_to(&packet, &target.into()).map(drop)
     }
 
     fn receive(
