@@ -305,6 +305,18 @@ fn what_is_over_is_forgotten_in_time_and_the_oldest_when_there_is_too_much() {
 }
 
 #[test]
+fn what_is_open_stays_while_there_is_something_that_is_over() {
+    let mut world = World::new();
+    world.connects(300, HOST, "192.0.2.1:40000", "203.0.113.5:443", 8);
+    for peer in 0..2000 {
+        let cookie = world.connects(301, HOST, "192.0.2.1:50000", &format!("203.0.113.9:{}", peer + 1), 9);
+        world.index.end(cookie, at(302));
+    }
+    assert_eq!(world.index.forgotten(), 1001);
+    assert_eq!(world.asked(TCP, "192.0.2.1:40000", "203.0.113.5:443", (300, 301))[0], "Hook 8");
+}
+
+#[test]
 fn what_the_kernel_writes_is_read() {
     let mut bytes = Vec::new();
     bytes.extend(5u64.to_ne_bytes());
