@@ -46,6 +46,7 @@ pub struct Pipeline {
     first: Option<Time>,
     ended: bool,
     is_idle: bool,
+    is_attributed: bool,
     error: Option<CaptureError>,
 }
 
@@ -133,6 +134,7 @@ impl Pipeline {
             first: None,
             ended: false,
             is_idle: false,
+            is_attributed: false,
             error: None,
         };
         for stage in stages {
@@ -221,16 +223,18 @@ impl Pipeline {
                 return Ok(Arrival::End);
             }
         }
-        if let Some(recording) = &mut self.recording
-            && !recording.write(&packet, self.source.interfaces(), None)?
-        {
-            return Ok(Arrival::End);
-        }
-        self.captured += 1;
         if self.table.is_some() || self.decoded {
             let frame = self.decoder.decode(&packet);
             if let Some(table) = &mut self.table {
                 table.ingest(&frame, packet.time, packet.length, &mut self.conversations);
+            }
+            if let Some(recording) = &mut self.recording {
+                let table = self.table.as_mut().filter(|_| self.is_attributed);
+                let owners = table.and_then(|table| table.owners(&frame)).map(ToString::to_string);
+                let comment = owners.as_deref().filter(|owners| !owners.is_empty());
+                if !recording.write(&packet, self.source.interfaces(), comment)? {
+                    return Ok(Arrival::End);
+                }
             }
             if !self.packets.is_empty() {
                 let interface = self.interfaces.name(self.source.interfaces(), packet.interface);
@@ -242,8 +246,14 @@ impl Pipeline {
                 }
             }
         } else {
+            if let Some(recording) = &mut self.recording
+                && !recording.write(&packet, self.source.interfaces(), None)?
+            {
+                return Ok(Arrival::End);
+            }
             self.packets.iter_mut().for_each(|stage| stage.rows.push(stage.empty.clone()));
         }
+        self.captured += 1;
         Ok(Arrival::Packet)
     }
 
@@ -260,11 +270,10 @@ impl Pipeline {
         self.end_recording()
     }
 
-    /// Asks who conversations belong to.
-    pub fn attribute_by(&mut self, attributor: Box<dyn Attributor>) {
-        if let Some(table) = &mut self.table {
-            table.attribute_by(attributor);
-        }
+    /// Asks who conversations belong to, and notes it in the comments of what is recorded.
+    pub fn attribute_by(&mut self, attributor: Box<dyn Attributor>, limits: &Limits) {
+        self.table.get_or_insert_with(|| Table::new(limits)).attribute_by(attributor);
+        self.is_attributed = true;
     }
 
     /// Whether the last [`advance`](Self::advance) waited for a live source in vain.
@@ -309,6 +318,12 @@ impl Pipeline {
     #[must_use]
     pub fn take_notes(&mut self) -> Vec<String> {
         self.source.take_notes()
+    }
+
+    /// What could not be found out of who conversations belong to, in words.
+    #[must_use]
+    pub fn attribution_notes(&self) -> Vec<String> {
+        self.table.as_ref().map_or_else(Vec::new, Table::notes)
     }
 
     /// What ended the source early, if something did.

@@ -11,10 +11,22 @@ use crate::script::Permission;
 
 /// Ask a question of the network in a few lines of Rhai, and get an answer that is true.
 #[derive(Debug, Parser)]
-#[command(name = "netscript", version, disable_help_subcommand = true, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(
+    name = "netscript",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    override_usage = "netscript <COMMAND>\n       netscript -D",
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100,
+    after_help = EXIT_CODES
+)]
 pub(super) struct Arguments {
+    /// List the interfaces that can be captured on, with states, addresses and containers
+    #[arg(short = 'D', long)]
+    pub(super) list_interfaces: bool,
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(super) command: Option<Command>,
 }
 
 const EXIT_CODES: &str = "\
@@ -22,6 +34,7 @@ Exit codes: 0 nothing found, 1 at least one finding, 2 usage, script or input er
 
 Examples:
   netscript run expired-token-hunt -r incident.pcap -- --port=8000
+  netscript eval -i any 'flows(\"tcp port 443\").table()'
   netscript eval -r incident.pcap 'http_requests().filter(|r| r.status >= 500).table()'
   netscript repl -r incident.pcap";
 
@@ -154,7 +167,7 @@ pub(super) struct SourceArguments {
 }
 
 /// Where results go.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArguments {
     /// Write NDJSON to standard output: -o json
@@ -211,9 +224,10 @@ pub(super) struct LimitArguments {
 }
 
 /// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
     /// At a terminal, unless NO_COLOR is set
+    #[default]
     Auto,
     /// Always
     Always,

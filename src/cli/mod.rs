@@ -33,13 +33,15 @@ pub fn main() -> ExitCode {
         }
     };
     let ended = match arguments.command {
-        Command::Run(arguments) => run::script(&arguments),
-        Command::Eval(arguments) => run::expression(&arguments),
-        Command::Repl(arguments) => run::interactive(&arguments),
-        Command::List(arguments) => list::scripts(&arguments),
-        Command::Help { topic } => help::topic(topic.as_deref()),
-        Command::Check { scripts } => run::check(&scripts),
-        Command::Eject { name } => list::eject(&name),
+        // Without a command there is nothing else that could have been asked for.
+        None => run::interfaces(),
+        Some(Command::Run(arguments)) => run::script(&arguments),
+        Some(Command::Eval(arguments)) => run::expression(&arguments),
+        Some(Command::Repl(arguments)) => run::interactive(&arguments),
+        Some(Command::List(arguments)) => list::scripts(&arguments),
+        Some(Command::Help { topic }) => help::topic(topic.as_deref()),
+        Some(Command::Check { scripts }) => run::check(&scripts),
+        Some(Command::Eject { name }) => list::eject(&name),
     };
     match ended {
         Ok(verdict) => ExitCode::from(verdict.exit_code()),

@@ -34,6 +34,15 @@ pub(super) fn expression(arguments: &EvalArguments) -> Ended {
     run(&script, &[], options, &arguments.output, &style)
 }
 
+/// Lists the interfaces of all namespaces.
+pub(super) fn interfaces() -> Ended {
+    let list = r#"interfaces(#{ all: true }).table(["name", "kind", "state", "addresses", "container"])"#;
+    let script = Script::new("interfaces", list).map_err(|error| error.to_string())?;
+    let options = Options { granted: vec![Permission::Host], ..Options::default() };
+    let style = Style { title: "interfaces".to_owned(), eval: true, ..Style::default() };
+    run(&script, &[], options, &OutputArguments::default(), &style)
+}
+
 /// Asks line by line.
 pub(super) fn interactive(arguments: &ReplArguments) -> Ended {
     let options = options(&arguments.source, None, &arguments.limits)?;

@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::record::Time;
+
 /// What is known of one end of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Ownership {
@@ -66,6 +68,13 @@ pub struct Owners {
 }
 
 impl Owners {
+    /// The fields of records that tell of owners.
+    pub(crate) const FIELDS: [&str; 6] =
+        ["process", "pid", "container", "attribution", "server_process", "server_container"];
+
+    /// Those of them that a table shows if nobody asks for others.
+    pub(crate) const SHOWN: [&str; 2] = ["process", "container"];
+
     /// The owner that a person asks for: of the client's end, if that is on this host, else of the server's.
     fn nearest(&self) -> &Ownership {
         if self.client == Ownership::Elsewhere { &self.server } else { &self.client }
@@ -116,6 +125,35 @@ impl Owners {
     }
 }
 
+/// `client curl[1234] in shop, server nginx[17] in web`, as far as it is known.
+impl fmt::Display for Owners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ends = [("client", &self.client), ("server", &self.server)];
+        let mut known = ends.into_iter().filter_map(|(end, ownership)| Some((end, ownership.owner()?)));
+        if let Some((end, owner)) = known.next() {
+            write!(f, "{end} {owner}")?;
+        }
+        known.try_for_each(|(end, owner)| write!(f, ", {end} {owner}"))
+    }
+}
+
+/// `curl[1234] in shop`
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(process) = &self.process {
+            f.write_str(process)?;
+        }
+        if let Some(pid) = self.pid {
+            write!(f, "[{pid}]")?;
+        }
+        match (&self.container, self.pid) {
+            (Some(container), Some(_)) => write!(f, " in {container}"),
+            (Some(container), None) => f.write_str(container),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
 impl Ownership {
     fn owner(&self) -> Option<&Owner> {
         match self {
@@ -127,7 +165,11 @@ impl Ownership {
 
 /// Finds out who conversations belong to, while they are captured.
 pub trait Attributor: fmt::Debug + Send {
-    /// The owners of a conversation, as far as they are known by now. Asked again when the conversation ends, if
-    /// something was unknown before.
-    fn owners(&mut self, protocol: u8, client: SocketAddr, server: SocketAddr) -> Owners;
+    /// The owners of a conversation, as far as they are known by now. `start` and `end` are the times of its first and its
+    /// last packet so far: other conversations may have had the same endpoints before. Asked again when the conversation
+    /// ends, if something was unknown before.
+    fn owners(&mut self, protocol: u8, client: SocketAddr, server: SocketAddr, start: Time, end: Time) -> Owners;
+
+    /// What it could not see so far, in words; the owners of whoever is concerned are unknown.
+    fn notes(&self) -> Vec<String>;
 }

@@ -86,6 +86,11 @@ impl Flow {
         self.end = self.end.max(time);
     }
 
+    /// Packets of both directions.
+    pub(super) fn packets(&self) -> u64 {
+        self.packets.iter().sum()
+    }
+
     /// The side that this end is.
     #[inline]
     pub(super) fn side(&self, end: End) -> Side {
@@ -180,7 +185,7 @@ impl Flow {
 
 crate::record! {
     /// A conversation: the packets of both directions between two endpoints, from the first to the last.
-    impl Record for Flow as "flow" {
+    impl Record for Flow as "flow", if |flow| flow.owners.is_some() => [process, container] {
         /// When its first packet was captured.
         start: Time, main => |flow| flow.start;
         /// When its last packet was captured.
@@ -208,7 +213,7 @@ crate::record! {
         /// `RSTR`, `RSTOS0`, `RSTRH`, `SH`, `SHR`, `OTH`.
         conn_state: Text => |flow| flow.state().0;
         /// Packets of both directions. Of a datagram that came in fragments only the last one counts.
-        packets: Integer in "packets" => |flow| flow.packets.iter().sum::<u64>();
+        packets: Integer in "packets" => |flow| flow.packets();
         /// Bytes of whole frames on the wire, both directions, as tshark's conversations count them.
         bytes: Integer in "bytes", main => |flow| flow.bytes.iter().sum::<u64>();
         /// Packets that the client sent.

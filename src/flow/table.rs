@@ -166,7 +166,7 @@ fn attribute(flow: &mut Flow, attributor: &mut Option<Box<dyn Attributor>>) {
     let Some(attributor) = attributor else { return };
     if !flow.owners().is_some_and(Owners::is_settled) {
         let [client, server] = Side::BOTH.map(|side| flow.endpoint(side));
-        flow.owners = Some(Arc::new(attributor.owners(flow.protocol(), client, server)));
+        flow.owners = Some(Arc::new(attributor.owners(flow.protocol(), client, server, flow.start, flow.end)));
     }
 }
 
@@ -192,6 +192,23 @@ impl Table {
     /// certain by then.
     pub fn attribute_by(&mut self, attributor: Box<dyn Attributor>) {
         self.attributor = Some(attributor);
+    }
+
+    /// Who the conversation of a frame that was taken in belongs to. What is unknown is asked again now and then.
+    pub fn owners(&mut self, frame: &Frame<'_>) -> Option<&Owners> {
+        let (key, _) = Key::of(frame)?;
+        let slot = self.find(self.hasher.hash_one(key) as u32, &key)?;
+        let flow = &mut self.entries.get_mut(slot)?.flow;
+        if flow.owners.is_none() || flow.packets().is_power_of_two() {
+            attribute(flow, &mut self.attributor);
+        }
+        flow.owners()
+    }
+
+    /// What the attributor could not see so far, in words.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        self.attributor.as_ref().map_or_else(Vec::new, |attributor| attributor.notes())
     }
 
     /// What was not seen so far.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::privilege::sees_all_processes;
 use super::{
     Container, Containers, HostError, Namespace, NamespaceId, Process, Snapshot, Socket, SocketOwners, SocketState,
     SocketTable, Users, Which, links,
@@ -70,7 +71,13 @@ fn endpoints(
     let SocketTable { sockets, missing } = SocketTable::read(namespaces, which);
     let owners = SocketOwners::read()
         .map_err(|cause| HostError::System { doing: "look at the processes in /proc".into(), cause })?;
+    let nobody = match owners.unreadable() {
+        0 => "no process that can be seen has it: the kernel itself, or one that has just ended",
+        _ if sees_all_processes() => "no process that may be looked at has it",
+        _ => HIDDEN,
+    };
     let mut join = Join {
+        nobody,
         namespaces: namespaces.iter().map(|namespace| (namespace.id(), namespace)).collect(),
         owners: &owners,
         users: Users::read(),
@@ -95,6 +102,8 @@ fn endpoints(
 struct Join<'a> {
     namespaces: HashMap<NamespaceId, &'a Namespace>,
     owners: &'a SocketOwners,
+    /// What to say of a socket that should have a process.
+    nobody: &'static str,
     users: Users,
     containers: &'a Containers,
     show_secrets: bool,
@@ -115,15 +124,14 @@ impl Join<'_> {
     fn endpoint(&mut self, socket: Socket) -> Endpoint {
         let pids: Vec<u32> = if socket.inode == 0 { Vec::new() } else { self.owners.of(socket.inode).collect() };
         let member = pids.iter().find_map(|pid| self.member(*pid));
-        let (process, container) = match member {
-            Some(Member { process, container }) => (Some(process), container),
-            None => (None, self.only_container(socket.namespace)),
-        };
+        let (process, container) = member.map(|Member { process, container }| (process, container)).unzip();
+        // A process of the host may have a socket in the network of a container.
+        let container = container.flatten().or_else(|| self.only_container(socket.namespace));
         Endpoint {
             netns: self.netns(socket.namespace),
             interface: socket.interface.and_then(|index| self.interface(socket.namespace, index)),
             user: self.users.name(process.as_ref().map_or(socket.uid, |process| process.uid)).into(),
-            note: process.is_none().then(|| note(&socket, self.owners.unreadable() > 0)),
+            note: process.is_none().then(|| note(&socket, self.nobody)),
             container,
             process,
             pids,
@@ -169,18 +177,17 @@ fn name(container: &Container) -> Arc<str> {
     container.name.as_str().into()
 }
 
-/// Why the process of a socket is not known that may be another user's.
+/// Why the process of a socket is not known that another user's process may have.
 const HIDDEN: &str = "no process that this user may look at has it: CAP_SYS_PTRACE is missing";
 
-/// Why the process of a socket is not known.
-const fn note(socket: &Socket, some_unreadable: bool) -> &'static str {
+/// Why the process of a socket is not known; `nobody` where one should have it.
+const fn note(socket: &Socket, nobody: &'static str) -> &'static str {
     match socket.state {
         SocketState::TimeWait => "the connection is over, and no process has it any more",
         SocketState::SynReceived => "the connection is being made, and no process has it yet",
         SocketState::Established | SocketState::CloseWait if socket.inode == 0 => "no process has accepted it yet",
         _ if socket.inode == 0 => "its process has closed it",
-        _ if some_unreadable => HIDDEN,
-        _ => "no process that can be seen has it: the kernel itself, or one that has just ended",
+        _ => nobody,
     }
 }
 
@@ -217,8 +224,8 @@ crate::record! {
         /// Whose rights that process has; where it is not known, the user who made the socket. The name in this host's
         /// `/etc/passwd`, or the number.
         user: Text, main => |row| &*row.0.user;
-        /// The container that the process runs in, by name; where the process is not known, the only one in that namespace.
-        /// None on the host itself.
+        /// The container that the process runs in, by name; where it runs in none or is not known, the one that this
+        /// namespace belongs to. None on the host itself.
         container: Text, main => |row| row.0.container.as_deref();
         /// Its network namespace: the name that `ip netns` gave it, or `net:[NUMBER]`.
         netns: Text, main => |row| &*row.0.netns;
@@ -262,8 +269,8 @@ crate::record! {
         /// Whose rights that process has; where it is not known, the user who made the socket. The name in this host's
         /// `/etc/passwd`, or the number.
         user: Text => |row| &*row.0.user;
-        /// The container that the process runs in, by name; where the process is not known, the only one in that namespace.
-        /// None on the host itself.
+        /// The container that the process runs in, by name; where it runs in none or is not known, the one that this
+        /// namespace belongs to. None on the host itself.
         container: Text, main => |row| row.0.container.as_deref();
         /// Its network namespace: the name that `ip netns` gave it, or `net:[NUMBER]`.
         netns: Text => |row| &*row.0.netns;
@@ -277,5 +284,54 @@ crate::record! {
         rtt: Duration => |row| row.0.socket.rtt;
         /// Why the process is not known.
         note: Text => |row| row.0.note;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::record::Record;
+
+    fn here() -> [Namespace; 1] {
+        [Namespace::current().unwrap()]
+    }
+
+    /// The row of a port in JSON.
+    fn row<T: Record>(snapshot: &Snapshot<T>, port: u16) -> serde_json::Value {
+        let mut rows = snapshot.rows.iter().map(|row| serde_json::to_value(row as &dyn Record).unwrap());
+        rows.find(|row| row["port"] == port).unwrap()
+    }
+
+    #[test]
+    fn a_listener_has_the_process_that_has_it_open() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let row = row(&listeners(&here(), &Containers::default(), true).unwrap(), port);
+        let own = Process::read(std::process::id(), true).unwrap();
+        assert_eq!(
+            (&row["protocol"], &row["address"], &row["state"]),
+            (&"tcp".into(), &"127.0.0.1".into(), &"listening".into())
+        );
+        assert_eq!((&row["pid"], &row["process"]), (&own.pid.into(), &own.name.into()));
+        assert_eq!((&row["command"], &row["user"]), (&own.command.into(), &Users::read().name(own.uid).into()));
+        assert!(row["container"].is_null() && row["note"].is_null());
+        assert_eq!(row["netns"], here()[0].to_string());
+    }
+
+    #[test]
+    fn a_connection_that_nobody_has_accepted_is_nobodys() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let connections = connections(&here(), &Containers::default(), true).unwrap();
+        let theirs = row(&connections, port);
+        assert_eq!(
+            (&theirs["pid"], &theirs["note"]),
+            (&serde_json::Value::Null, &"no process has accepted it yet".into())
+        );
+        let ours = row(&connections, client.local_addr().unwrap().port());
+        assert_eq!((&ours["pid"], &ours["remote_port"]), (&std::process::id().into(), &port.into()));
     }
 }

@@ -6,10 +6,16 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
-use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_core::{
+    DecodeError, NetlinkDeserializable, NetlinkHeader, NlaBuffer, NlasIterator, Parseable as _,
+    ParseableParametrized as _,
+};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State, Stats64};
+use netlink_packet_route::link::{
+    InfoKind, LinkAttribute, LinkFlags, LinkHeader, LinkInfo, LinkMessage, State, Stats64,
+};
 use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 
 use super::netlink::Netlink;
@@ -88,33 +94,56 @@ pub fn links(namespace: &Namespace, known: &[Namespace]) -> Result<Vec<Link>, Ho
 
 fn read(namespace: &Namespace, known: &[Namespace]) -> io::Result<Vec<Link>> {
     let mut kernel = Netlink::open(NETLINK_ROUTE)?;
-    let mut links = Vec::new();
-    let mut elsewhere = Vec::new();
-    for message in kernel.list(&RouteNetlinkMessage::GetLink(LinkMessage::default()))? {
-        if let RouteNetlinkMessage::NewLink(message) = message {
-            let (link, peer_namespace) = link(message);
-            links.push(link);
-            elsewhere.push(peer_namespace);
-        }
-    }
+    let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    let (mut links, elsewhere): (Vec<_>, Vec<_>) =
+        kernel.list(&request, |Answer(message)| Some(link(message)))?.into_iter().unzip();
     let namespaces = resolve(&mut kernel, &elsewhere, known)?;
     for (link, elsewhere) in links.iter_mut().zip(elsewhere) {
         if let Some(peer) = &mut link.peer {
             peer.namespace = elsewhere.map_or(Some(namespace.id()), |number| namespaces.get(&number).copied());
         }
     }
+    let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
     let mut addresses: HashMap<u32, Vec<(IpAddr, u8)>> = HashMap::new();
-    for message in kernel.list(&RouteNetlinkMessage::GetAddress(AddressMessage::default()))? {
-        if let RouteNetlinkMessage::NewAddress(message) = message
-            && let Some(address) = address(&message)
-        {
-            addresses.entry(message.header.index).or_default().push((address, message.header.prefix_len));
-        }
+    for (index, address) in kernel.list(&request, address)? {
+        addresses.entry(index).or_default().push(address);
     }
     for link in &mut links {
         link.addresses = addresses.remove(&link.index).unwrap_or_default();
     }
     Ok(links)
+}
+
+/// What the kernel says of an interface. New kernels and their drivers say more, in other shapes: what cannot be read is
+/// passed over, and not the interface with it.
+struct Answer(LinkMessage);
+
+/// The length of `struct ifinfomsg` (rtnetlink(7)).
+const HEADER: usize = 16;
+
+/// `IFLA_LINKINFO` and `IFLA_INFO_KIND` of `include/uapi/linux/if_link.h`.
+const LINK_INFO: u16 = 18;
+const INFO_KIND: u16 = 1;
+
+impl NetlinkDeserializable for Answer {
+    type Error = DecodeError;
+
+    fn deserialize(_: &NetlinkHeader, payload: &[u8]) -> Result<Self, DecodeError> {
+        let mut message = LinkMessage::default();
+        message.header = LinkHeader::parse(payload)?;
+        let attributes = NlasIterator::new(payload.get(HEADER..).unwrap_or_default()).map_while(Result::ok);
+        message.attributes = attributes.filter_map(|attribute| readable(&attribute)).collect();
+        Ok(Self(message))
+    }
+}
+
+fn readable(attribute: &NlaBuffer<&[u8]>) -> Option<LinkAttribute> {
+    if attribute.kind() != LINK_INFO {
+        return LinkAttribute::parse_with_param(attribute, AddressFamily::Unspec).ok();
+    }
+    // What stands beside the kind is the driver's own.
+    let kind = NlasIterator::new(attribute.value()).map_while(Result::ok).find(|info| info.kind() == INFO_KIND)?;
+    Some(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::parse(&kind).ok()?)]))
 }
 
 /// An interface without its addresses, and the number that this namespace has for that of its peer.
@@ -204,18 +233,19 @@ fn resolve(
     Ok(found)
 }
 
-/// The address itself: on a point-to-point link the kernel's `address` is that of the other end.
-fn address(message: &AddressMessage) -> Option<IpAddr> {
+/// The index of an interface, and one of its addresses with the length of its prefix.
+fn address(answer: RouteNetlinkMessage) -> Option<(u32, (IpAddr, u8))> {
+    let RouteNetlinkMessage::NewAddress(message) = answer else { return None };
+    // On a point-to-point link `Address` is that of the other end.
     let own = message.attributes.iter().find_map(|attribute| match attribute {
         AddressAttribute::Local(address) => Some(*address),
         _ => None,
     });
-    own.or_else(|| {
-        message.attributes.iter().find_map(|attribute| match attribute {
-            AddressAttribute::Address(address) => Some(*address),
-            _ => None,
-        })
-    })
+    let any = message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Address(address) => Some(*address),
+        _ => None,
+    });
+    Some((message.header.index, (own.or(any)?, message.header.prefix_len)))
 }
 
 const fn state_in_words(state: State) -> &'static str {
@@ -265,7 +295,8 @@ fn mac(address: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use netlink_packet_route::link::{InfoKind, LinkLayerType};
+    use netlink_packet_core::Emitable as _;
+    use netlink_packet_route::link::LinkLayerType;
 
     use super::*;
 
@@ -315,12 +346,33 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_read_of_an_interface_does_not_hide_it() {
+        let mut message = LinkMessage::default();
+        message.attributes = vec![LinkAttribute::IfName("vx0".into()), LinkAttribute::Mtu(1450)];
+        let mut payload = vec![0; message.buffer_len()];
+        message.emit(&mut payload);
+        // An MTU of one byte; a link whose data is none of a kind that is known.
+        payload.extend([5, 0, 4, 0, 9, 0, 0, 0]);
+        payload.extend([24, 0, 18, 0, 10, 0, 1, 0]);
+        payload.extend(b"vxlan\0\0\0");
+        payload.extend([7, 0, 2, 0, 1, 2, 3, 0]);
+        let Answer(whole) = Answer::deserialize(&NetlinkHeader::default(), &payload).unwrap();
+        let (link, _) = link(whole);
+        assert_eq!((link.name.as_str(), link.mtu, link.kind.as_str()), ("vx0", 1450, "vxlan"));
+        for length in 0..payload.len() {
+            assert_eq!(Answer::deserialize(&NetlinkHeader::default(), &payload[..length]).is_ok(), length >= HEADER);
+        }
+    }
+
+    #[test]
     fn the_own_address_of_a_point_to_point_link_is_not_that_of_the_other_end() {
         let mut message = AddressMessage::default();
+        (message.header.index, message.header.prefix_len) = (7, 30);
         message.attributes =
             vec![AddressAttribute::Address([192, 0, 2, 1].into()), AddressAttribute::Local([192, 0, 2, 2].into())];
-        assert_eq!(address(&message), Some([192, 0, 2, 2].into()));
+        let of = |message: &AddressMessage| address(RouteNetlinkMessage::NewAddress(message.clone()));
+        assert_eq!(of(&message), Some((7, ([192, 0, 2, 2].into(), 30))));
         message.attributes.pop();
-        assert_eq!(address(&message), Some([192, 0, 2, 1].into()));
+        assert_eq!(of(&message), Some((7, ([192, 0, 2, 1].into(), 30))));
     }
 }

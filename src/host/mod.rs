@@ -2,6 +2,7 @@
 //!
 //! Everything is read from the kernel and from container engines when it is asked for, and nothing is changed.
 
+mod attribution;
 pub mod container;
 mod endpoint;
 mod error;
@@ -10,17 +11,20 @@ mod link;
 mod namespace;
 mod netlink;
 mod owner;
+mod privilege;
 mod process;
 mod snapshot;
 mod socket;
 
-pub use container::{Container, Containers, KnownBy, Query, Runtime, Sockets, Veth, Veths};
+pub use attribution::{Attribution, Method};
+pub use container::{Container, Containers, KnownBy, Query, Runtime, Veth, Veths};
 pub use endpoint::{Connection, Listener, connections, listeners};
 pub use error::HostError;
 pub use interface::{Interface, InterfaceRate, interfaces, rates};
 pub use link::{Counters, Link, Peer, links};
 pub use namespace::{Namespace, NamespaceId};
 pub use owner::SocketOwners;
+pub use privilege::sees_all_namespaces;
 pub use process::{Process, Users};
 pub use snapshot::Snapshot;
 pub use socket::{Socket, SocketReader, SocketState, SocketTable, Which};

@@ -188,6 +188,11 @@ impl NamespaceId {
         fs::metadata(format!("/proc/{pid}/ns/net")).map(|metadata| Self::of(&metadata))
     }
 
+    /// The one with that number: all of them are on one file system.
+    pub(super) const fn numbered(self, inode: u64) -> Self {
+        Self { device: self.device, inode }
+    }
+
     fn of(metadata: &fs::Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }

@@ -39,18 +39,22 @@ impl Netlink {
         Ok(Self { socket, sequence: 0, buffer: Vec::with_capacity(BUFFER) })
     }
 
-    /// Everything that matches a request.
-    pub(super) fn list<M>(&mut self, request: &M) -> io::Result<Vec<M>>
+    /// What `read` makes of everything that matches a request. Answers are held no longer than it takes to read them.
+    pub(super) fn list<Q, A, T>(&mut self, request: &Q, read: impl Fn(A) -> Option<T>) -> io::Result<Vec<T>>
     where
-        M: NetlinkSerializable + NetlinkDeserializable + Clone,
+        Q: NetlinkSerializable + Clone,
+        A: NetlinkDeserializable,
     {
+        let mut answers = Vec::new();
         for _ in 0..ATTEMPTS {
             self.send(request.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
-            let mut answers = Vec::new();
-            let mut changed = false;
-            while self.receive(&mut answers, &mut changed)? == Progress::More {}
+            let (mut list, mut changed, mut progress) = (Vec::new(), false, Progress::More);
+            while progress == Progress::More {
+                progress = self.receive(&mut answers, &mut changed)?;
+                list.extend(answers.drain(..).filter_map(&read));
+            }
             if !changed {
-                return Ok(answers);
+                return Ok(list);
             }
         }
         Err(io::Error::other("the list changes faster than it can be read"))

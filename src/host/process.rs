@@ -13,7 +13,8 @@ pub struct Process {
     pub pid: u32,
     /// Its name (`comm`), at most 15 bytes.
     pub name: String,
-    /// Its command line: the arguments with spaces between them, [masked](masked) unless secrets are to be shown.
+    /// Its command line: the arguments with spaces between them, at most 4 KiB, and its secrets masked unless
+    /// they are to be shown.
     pub command: String,
     /// The user whose rights it has.
     pub uid: u32,

@@ -14,10 +14,13 @@ pub struct Snapshot<T> {
 impl<T> Snapshot<T> {
     /// The rows of that many namespaces, except for those that were refused: it is an error if all were.
     pub(super) fn new(rows: Vec<T>, namespaces: usize, mut refused: Vec<HostError>) -> Result<Self, HostError> {
-        match refused.pop() {
-            Some(error) if refused.len() + 1 == namespaces => Err(error),
-            last => Ok(Self { rows, notes: refused.iter().chain(&last).map(ToString::to_string).collect() }),
-        }
+        let note = match (refused.pop(), refused.len()) {
+            (None, _) => None,
+            (Some(error), others) if others + 1 == namespaces => return Err(error),
+            (Some(error), 0) => Some(error.to_string()),
+            (Some(error), others) => Some(format!("{error} ({others} more network namespaces likewise)")),
+        };
+        Ok(Self { rows, notes: note.into_iter().collect() })
     }
 
     pub(super) fn map<U>(self, row: impl Fn(T) -> U) -> Snapshot<U> {
@@ -35,6 +38,8 @@ mod tests {
         assert!(Snapshot::<u8>::new(vec![], 2, vec![refused(), refused()]).is_err());
         let some = Snapshot::new(vec![7], 2, vec![refused()]).unwrap();
         assert_eq!((some.rows, some.notes), (vec![7], vec!["the container `web` went away meanwhile".to_owned()]));
+        let most = Snapshot::new(vec![7], 3, vec![refused(), refused()]).unwrap();
+        assert_eq!(most.notes, ["the container `web` went away meanwhile (1 more network namespaces likewise)"]);
         assert!(Snapshot::<u8>::new(vec![], 0, vec![]).unwrap().notes.is_empty());
     }
 }

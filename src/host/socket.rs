@@ -34,6 +34,8 @@ pub struct Socket {
     pub ipv6_only: bool,
     /// What `/proc/PID/fd` calls it; 0 if no process has it open (any more, or yet).
     pub inode: u32,
+    /// What the kernel calls it (`SO_COOKIE` of socket(7)): never used for another one.
+    pub cookie: u64,
     /// The user that made it.
     pub uid: u32,
     /// Bytes that its process has not read; where it listens, connections that it has not accepted.
@@ -124,14 +126,15 @@ pub enum Which {
 
 impl Which {
     fn request(self, family: u8, protocol: u8) -> SockDiagMessage {
-        let waiting = StateFlags::LISTEN | StateFlags::CLOSE;
+        // Asked for more than LISTEN, the kernel goes through the table of all connections.
+        let waiting = if protocol == IPPROTO_TCP { StateFlags::LISTEN } else { StateFlags::CLOSE };
         SockDiagMessage::InetRequest(InetRequest {
             family,
             protocol,
             extensions: if self == Self::Connected { ExtensionFlags::INFO } else { ExtensionFlags::empty() },
             states: match self {
                 Self::Listening => waiting,
-                Self::Connected => StateFlags::all() - waiting,
+                Self::Connected => StateFlags::all() - StateFlags::LISTEN - StateFlags::CLOSE,
                 Self::All => StateFlags::all(),
             },
             socket_id: if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() },
@@ -165,12 +168,11 @@ impl SocketReader {
         let id = self.namespace.id();
         for protocol in [IPPROTO_TCP, IPPROTO_UDP] {
             for family in [AF_INET, AF_INET6] {
-                let answers = self.kernel.list(&which.request(family, protocol));
-                let answers = answers.map_err(|cause| failed(&self.namespace, cause))?;
-                sockets.extend(answers.iter().filter_map(|answer| match answer {
-                    SockDiagMessage::InetResponse(response) => socket(id, protocol, response),
+                let read = self.kernel.list(&which.request(family, protocol), |answer| match answer {
+                    SockDiagMessage::InetResponse(response) => socket(id, protocol, &response),
                     _ => None,
-                }));
+                });
+                sockets.append(&mut read.map_err(|cause| failed(&self.namespace, cause))?);
             }
         }
         Ok(())
@@ -220,11 +222,17 @@ fn socket(namespace: NamespaceId, protocol: u8, response: &InetResponse) -> Opti
         interface: (id.interface_id > 0).then_some(id.interface_id),
         ipv6_only: attribute(|nla| if let Nla::SkV6Only(only) = nla { Some(*only) } else { None }).unwrap_or_default(),
         inode: header.inode,
+        cookie: cookie(id.cookie),
         uid: header.uid,
         recv_queue: header.recv_queue,
         send_queue: header.send_queue,
         rtt: response.nlas.iter().find_map(|nla| if let Nla::TcpInfo(info) = nla { rtt(info) } else { None }),
     })
+}
+
+/// The kernel writes two halves, the lower one first.
+fn cookie([a, b, c, d, e, f, g, h]: [u8; 8]) -> u64 {
+    u64::from(u32::from_ne_bytes([e, f, g, h])) << 32 | u64::from(u32::from_ne_bytes([a, b, c, d]))
 }
 
 /// The round-trip time in `struct tcp_info` of `include/uapi/linux/tcp.h`, which is longer with each kernel and keeps what

@@ -49,6 +49,16 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// The same, with these fields among those that a table shows by default.
+    #[must_use]
+    pub fn showing(&self, names: &[&str]) -> Self {
+        let mut kind = self.clone();
+        for field in kind.fields.to_mut() {
+            field.main |= names.contains(&field.name.as_ref());
+        }
+        kind
+    }
+
     /// The place of the field with that name.
     #[must_use]
     pub fn index(&self, name: &str) -> Option<usize> {
@@ -122,7 +132,8 @@ impl fmt::Display for Type {
 /// Declares the fields of a record type, once.
 ///
 /// Each field has its documentation, its name, its [`Type`], optionally a unit (`in "bytes"`), optionally `main` (a
-/// table shows it by default), and an accessor that gives anything that converts into a [`Value`].
+/// table shows it by default), and an accessor that gives anything that converts into a [`Value`]. Behind the name of the
+/// kind may stand what a table shows, too, of records for which something holds: `if |flow| flow.is_live() => [process]`.
 ///
 /// ```
 /// use netscript::record::{Record, Value};
@@ -152,7 +163,7 @@ impl fmt::Display for Type {
 macro_rules! record {
     (
         $(#[doc = $kind_doc:literal])+
-        impl Record for $record:ty as $kind:literal {
+        impl Record for $record:ty as $kind:literal $(, if $when:expr => [$($shown:ident),+])? {
             $( $(#[doc = $doc:literal])+ $name:ident: $ty:ident $(in $unit:literal)? $(, $main:ident)? => |$this:ident| $get:expr; )+
         }
     ) => {
@@ -178,6 +189,14 @@ macro_rules! record {
 
         impl $crate::record::Record for $record {
             fn kind(&self) -> &$crate::record::Kind {
+                $(
+                    static SHOWN: ::std::sync::LazyLock<$crate::record::Kind> =
+                        ::std::sync::LazyLock::new(|| <$record>::KIND.showing(&[$(stringify!($shown)),+]));
+                    let shows: fn(&$record) -> bool = $when;
+                    if shows(self) {
+                        return &SHOWN;
+                    }
+                )?
                 Self::KIND
             }
 

@@ -10,9 +10,10 @@ use super::renderer::Renderer;
 use super::{csv, html, json, junit, markdown, table};
 
 /// How what a run says is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Format {
     /// Text for a person: aligned tables, cards, bars.
+    #[default]
     Table,
     /// One JSON object a line (NDJSON).
     Json,

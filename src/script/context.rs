@@ -1,10 +1,11 @@
 //! What one run shares: where packets come from, what is granted, what was said, what was lost.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
 use rhai::{AST, Engine, EvalAltResult};
+use tempfile::TempPath;
 
 use super::error::{ErrorKind, thrown};
 use super::live::Live;
@@ -62,6 +63,24 @@ pub struct RunProgress {
     pub packets: u64,
 }
 
+/// A file with what was captured live.
+#[derive(Debug)]
+pub(crate) enum Recorded {
+    /// That of [`Options::write`].
+    Kept(PathBuf),
+    /// One that goes with this value.
+    Temporary(TempPath),
+}
+
+impl Recorded {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(path) => path,
+        }
+    }
+}
+
 /// Takes a line of text for a person.
 pub(crate) type Announce = Box<dyn FnMut(&str)>;
 
@@ -77,6 +96,8 @@ pub(crate) struct Ledger {
     pub(crate) inconclusive: Vec<String>,
     /// What is said aside, at the end: why an input ended early.
     pub(crate) notes: Vec<String>,
+    /// What was said aside when it happened: that an interface disappeared.
+    pub(crate) incidents: Vec<String>,
     pub(crate) captured: u64,
     pub(crate) received: u64,
     pub(crate) loss: Loss,
@@ -107,6 +128,8 @@ pub(crate) struct Context {
     pub(crate) stdin_used: Cell<bool>,
     /// Whether the file of [`Options::write`] has been opened.
     pub(crate) written: Cell<bool>,
+    /// What was captured live, to be read again for evidence.
+    pub(crate) recorded: RefCell<Option<Recorded>>,
     /// Whether whoever read the output has seen enough of it.
     pub(crate) unread: Cell<bool>,
 }
@@ -171,9 +194,9 @@ impl Context {
         let ledger = self.ledger.borrow();
         // What a note says of an input that ended early is more than its counter says.
         let counted = Loss { truncated_inputs: 0, ..ledger.loss.clone() };
-        let mut seen = ledger.notes.clone();
+        let mut seen = [&ledger.notes[..], &ledger.incidents[..]].concat();
         seen.extend(loss::phrases(&counted));
-        let lost = !(ledger.loss_ignored || ledger.loss.is_none() && ledger.notes.is_empty());
+        let lost = !(ledger.loss_ignored || ledger.loss.is_none() && seen.is_empty());
         let verdict = match () {
             () if !ledger.findings.is_empty() => Verdict::Finding,
             () if lost || !ledger.inconclusive.is_empty() => Verdict::Inconclusive,

@@ -16,9 +16,18 @@ pub struct Header {
     /// Its parameters, in the order in which they are declared.
     pub params: Vec<Param>,
     /// The permissions that it needs.
-    pub needs: Vec<Permission>,
+    pub needs: Vec<Need>,
     /// How it is called.
     pub examples: Vec<String>,
+}
+
+/// A permission: `@needs capture`, `@needs act if stop`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// What has to be granted.
+    pub permission: Permission,
+    /// The parameter that has to be true for it to be needed; always, if there is none.
+    pub only_if: Option<String>,
 }
 
 /// A parameter: `@param port: int = 80   TCP port of the service`.
@@ -134,6 +143,15 @@ impl From<ParamValue> for Dynamic {
     }
 }
 
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.only_if {
+            None => self.permission.fmt(f),
+            Some(param) => write!(f, "{} with --{param}", self.permission),
+        }
+    }
+}
+
 impl Header {
     /// Reads the header of a script.
     ///
@@ -161,9 +179,16 @@ impl Header {
                     header.params.push(param);
                 }
                 "needs" => {
-                    for name in rest.split([',', ' ']).filter(|name| !name.is_empty()) {
-                        let need = name.parse().map_err(|error: UnknownPermission| fail(error.to_string()))?;
-                        header.needs.push(need);
+                    let (names, param) =
+                        rest.split_once(" if ").map_or((rest, None), |(names, p)| (names, Some(p.trim())));
+                    for name in names.split([',', ' ']).filter(|name| !name.is_empty()) {
+                        let permission = name.parse().map_err(|error: UnknownPermission| fail(error.to_string()))?;
+                        header.needs.push(Need { permission, only_if: param.map(str::to_owned) });
+                    }
+                    if let Some(param) = param
+                        && !header.params.iter().any(|p| p.name == param && p.ty == ParamType::Bool)
+                    {
+                        return Err(fail(format!("no parameter `{param}` of type bool is declared above")));
                     }
                 }
                 "example" => header.examples.push(rest.trim().to_owned()),
@@ -175,6 +200,13 @@ impl Header {
         }
         header.doc = doc.join("\n").trim().to_owned();
         Ok(header)
+    }
+
+    /// The permissions that it needs when it is called with these arguments.
+    pub fn needs(&self, arguments: &Map) -> impl Iterator<Item = Permission> {
+        let is_true = |param: &str| arguments.get(param).is_some_and(|value| value.as_bool() == Ok(true));
+        let needed = self.needs.iter().filter(move |need| need.only_if.as_deref().is_none_or(is_true));
+        needed.map(|need| need.permission)
     }
 
     /// The first line of the description.
@@ -279,6 +311,7 @@ mod tests {
 //! @param who: string               whom to look for
 //! @param quiet: bool = false
 //! @needs capture, write
+//! @needs act if quiet
 //! @example netscript run who -r x.pcap -- --who=me
 let x = 1;
 //! not a header any more
@@ -289,7 +322,8 @@ let x = 1;
         let header = Header::parse(SCRIPT).unwrap();
         assert_eq!(header.doc, "Who is it?\n\nLooks for them.");
         assert_eq!(header.title(), "Who is it?");
-        assert_eq!(header.needs, [Permission::Capture, Permission::Write]);
+        let needs: Vec<_> = header.needs.iter().map(ToString::to_string).collect();
+        assert_eq!(needs, ["capture", "write", "act with --quiet"]);
         assert_eq!(header.examples, ["netscript run who -r x.pcap -- --who=me"]);
         assert_eq!(header.params.len(), 5);
         assert_eq!(header.params[1].default, Some(ParamValue::String("/api v1".into())));
@@ -317,6 +351,17 @@ let x = 1;
     }
 
     #[test]
+    fn a_permission_may_be_needed_only_with_an_argument() {
+        let header = Header::parse(SCRIPT).unwrap();
+        let needs = |argument: &str| {
+            let args = header.arguments(&["--who=me".to_owned(), argument.to_owned()]).unwrap();
+            header.needs(&args).collect::<Vec<_>>()
+        };
+        assert_eq!(needs("--quiet=false"), [Permission::Capture, Permission::Write]);
+        assert_eq!(needs("--quiet"), [Permission::Capture, Permission::Write, Permission::Act]);
+    }
+
+    #[test]
     fn mistakes_in_a_header_name_their_line() {
         for (header, message) in [
             (
@@ -329,6 +374,7 @@ let x = 1;
                 "`in` is not a type; there are int, float, bool, string, duration, list; did you mean `int`?",
             ),
             ("//! x\n//! @param a: int = x", "the default `x` of `a` is not of type int"),
+            ("//! x\n//! @needs act if stop", "no parameter `stop` of type bool is declared above"),
             (
                 "//! x\n//! @needs root",
                 "`root` is not a permission; there are capture, probe, host, exec, act, serve and write",

@@ -72,7 +72,10 @@ pub enum LibraryError {
 }
 
 /// The scripts inside the binary.
-const STOCK: &[(&str, &str)] = &[("expired-token-hunt", include_str!("../../scripts/expired-token-hunt.rhai"))];
+const STOCK: &[(&str, &str)] = &[
+    ("expired-token-hunt", include_str!("../../scripts/expired-token-hunt.rhai")),
+    ("noisy-container", include_str!("../../scripts/noisy-container.rhai")),
+];
 
 impl Script {
     /// A script given as text.

@@ -37,7 +37,8 @@ impl Live {
     pub fn find(&self) -> Result<Vec<Listen>, HostError> {
         let is_container = |place: &Place| matches!(place, Place::Container(_));
         let containers = if self.places.iter().any(is_container) {
-            Containers::read(&Query::default())
+            // Also those that do not run: that is why nothing can be captured there.
+            Containers::read(&Query { all: true, ..Query::default() })
         } else {
             Containers::default()
         };
@@ -61,9 +62,7 @@ impl Place {
         let namespace = match self {
             Self::Container(name) => {
                 let container = containers.find(name)?;
-                let namespace = container.namespace.clone();
-                let namespace = namespace.ok_or_else(|| HostError::Gone { what: "container", name: name.clone() })?;
-                return Ok((namespace, container.name.clone()));
+                return Ok((container.network_namespace()?.clone(), container.name.clone()));
             }
             Self::Namespace(name) => Namespace::named(name)?,
             Self::Process(pid) => Namespace::of_process(*pid)?,

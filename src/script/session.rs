@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread;
@@ -12,13 +13,14 @@ use super::completion::{Variable, variables};
 use super::context::{Context, Ledger, Options, RunProgress, Source};
 use super::error::{ErrorKind, Failure};
 use super::library::Script;
+use super::live::Live;
 use super::memory::Memory;
 use super::permission::Permission;
 use super::plan::Caller;
 use super::stream::Stream;
 use super::value::{from_dynamic, to_row};
 use super::{engine, verbs};
-use crate::capture::Cancel;
+use crate::capture::{Cancel, Rotation};
 use crate::limits::Limits;
 use crate::record::{Row, Value};
 use crate::report::{Discard, Finding, Outcome, Renderer, Verdict};
@@ -75,6 +77,13 @@ impl Builder {
     #[must_use]
     pub fn read(mut self, path: impl Into<std::path::PathBuf>) -> Self {
         self.options.source = Some(Source::File(path.into()));
+        self
+    }
+
+    /// Reads packets from these interfaces.
+    #[must_use]
+    pub fn listen(mut self, live: Live) -> Self {
+        self.options.source = Some(Source::Live(live));
         self
     }
 
@@ -276,6 +285,7 @@ impl Host {
             names_costly_fields: Cell::new(true),
             stdin_used: Cell::new(false),
             written: Cell::new(false),
+            recorded: RefCell::default(),
             unread: Cell::new(false),
         });
         let mut engine = engine::build(&context);
@@ -299,6 +309,7 @@ impl Host {
         *self.context.out.borrow_mut() = out;
         self.context.reading.set(0);
         self.context.written.set(false);
+        self.context.recorded.take();
         self.context.unread.set(false);
         // A later line may look at what this one keeps.
         let costly = ["_body", "payload"].iter().any(|name| script.source.contains(name));
@@ -351,9 +362,15 @@ impl Host {
 
     /// Writes the packets that show the findings.
     fn write_evidence(&self) -> Result<(), Failure> {
-        let (Some(to), Some(Source::File(from))) = (&self.context.options.evidence, &self.context.options.source)
-        else {
-            return Ok(());
+        let Some(to) = &self.context.options.evidence else { return Ok(()) };
+        let recorded = self.context.recorded.take();
+        let from = match (&self.context.options.source, &recorded) {
+            (Some(Source::File(from)), _) => from.as_path(),
+            (_, Some(recorded)) => recorded.path(),
+            _ => {
+                let message = "there is no evidence to write: nothing was captured";
+                return Err(Failure::new(ErrorKind::Observation, message));
+            }
         };
         let selection = std::mem::take(&mut self.context.ledger.borrow_mut().evidence);
         let copied = selection.copy(from, to, &self.context.options.limits, &self.context.cancel);
@@ -362,20 +379,29 @@ impl Host {
 
     /// Checks everything that can be checked before anything is opened.
     fn prepare(&self, script: &Script, arguments: &[String]) -> Result<(AST, Map), Failure> {
-        for need in &script.header.needs {
-            if !self.context.options.granted.contains(need) {
+        let args = script.header.arguments(arguments);
+        let args = args.map_err(|error| Failure::new(ErrorKind::Usage, error.message))?;
+        for need in script.header.needs(&args) {
+            if !self.context.options.granted.contains(&need) {
                 return Err(Failure::new(
                     ErrorKind::Permission,
                     format!("{} needs the permission `{need}`, which was not granted; add --allow {need}", script.name),
                 ));
             }
         }
-        if self.context.options.evidence.is_some() && !matches!(self.context.options.source, Some(Source::File(_))) {
-            let message = "--evidence reads the capture a second time, so it needs a file: -r FILE";
+        let options = &self.context.options;
+        let again = match options.source {
+            Some(Source::File(_)) => true,
+            Some(Source::Stdin) => false,
+            // What is live is recorded, and read again.
+            Some(Source::Live(_)) | None => {
+                options.rotation == Rotation::default() && options.write.as_deref() != Some(Path::new("-"))
+            }
+        };
+        if options.evidence.is_some() && !again {
+            let message = "--evidence reads the capture a second time, so it needs a file: -r FILE, or -w FILE that does not turn";
             return Err(Failure::new(ErrorKind::Usage, message));
         }
-        let args = script.header.arguments(arguments);
-        let args = args.map_err(|error| Failure::new(ErrorKind::Usage, error.message))?;
         Ok((self.compile(script)?, args))
     }
 

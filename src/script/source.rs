@@ -7,7 +7,7 @@ use std::rc::{Rc, Weak};
 
 use rhai::{EvalAltResult, FnPtr};
 
-use super::context::{Context, RunProgress, Source};
+use super::context::{Context, Recorded, RunProgress, Source};
 use super::error::{ErrorKind, thrown};
 use super::error::{capture_error, filter_error, pipeline_error};
 use super::live::{DEFAULT_DURATION, Live};
@@ -15,6 +15,8 @@ use super::plan::{Caller, Fields, Item};
 use crate::capture::{
     CaptureError, CaptureFile, FilterSet, LiveCapture, PacketSource, Pipeline, PipelineError, Recording, Stage, Until,
 };
+use crate::flow::Owners;
+use crate::host::{Attribution, Method, Namespace, Query};
 use crate::record::{Duration, Kind, Row};
 
 /// A kind of row that a capture can give.
@@ -117,14 +119,6 @@ impl Capture {
 
     /// Opens the source, with a stage for each stream that is still wanted.
     fn open(&mut self, context: &Context) -> Result<(), Box<EvalAltResult>> {
-        let (source, filter, until) = match self.request.open(context)? {
-            Some(opened) => opened,
-            None => {
-                self.state = State::Ended;
-                interrupted(0, context);
-                return Ok(());
-            }
-        };
         let mut wanted: Vec<(&'static Noun, Fields)> = Vec::new();
         for stream in self.streams.iter().filter(|stream| stream.wanted) {
             match wanted.iter_mut().find(|(noun, _)| std::ptr::eq(*noun, stream.noun)) {
@@ -132,13 +126,27 @@ impl Capture {
                 None => wanted.push((stream.noun, stream.fields.clone())),
             }
         }
+        let is_evidence = self.request.is_live() && context.options.evidence.is_some();
+        let is_recorded = (context.options.write.is_some() || is_evidence) && !context.written.get();
+        let asks_owners = wanted.iter().any(|(noun, fields)| {
+            let asks = |field: &&str| noun.kind.index(field).is_some() && fields.contains(field);
+            Owners::FIELDS.iter().any(asks)
+        });
+        let Some(Opened { source, filter, until, attribution }) =
+            self.request.open(is_recorded || asks_owners, context)?
+        else {
+            self.state = State::Ended;
+            interrupted(0, context);
+            return Ok(());
+        };
         let stages = wanted.iter().map(|(noun, fields)| (noun.stage)(fields, context)).collect();
-        let mut pipeline = Pipeline::new(source, filter, until, stages, &context.options.limits);
-        if let Some(path) = &context.options.write
-            && !context.written.replace(true)
-        {
-            let recording = Recording::create(path, context.options.rotation);
-            pipeline.record(recording.map_err(|error| capture_error(&error))?);
+        let limits = &context.options.limits;
+        let mut pipeline = Pipeline::new(source, filter, until, stages, limits);
+        if let Some(attribution) = attribution {
+            pipeline.attribute_by(Box::new(attribution), limits);
+        }
+        if is_recorded && !context.written.replace(true) {
+            self.request.record(&mut pipeline, context)?;
         }
         let nouns = wanted.into_iter().map(|(noun, _)| noun).collect();
         self.state = State::Open(Box::new(Reading { pipeline, nouns, captured: 0, received: 0 }));
@@ -199,10 +207,10 @@ impl Capture {
         reading.count(context);
         let mut ledger = context.ledger.borrow_mut();
         let loss = reading.pipeline.loss();
+        reading.pipeline.attribution_notes().iter().for_each(|note| (context.announce.borrow_mut())(note));
         ledger.loss += &loss;
         // As for tcpdump, what was dropped had been received by the filter.
         ledger.received += loss.dropped;
-        ledger.notes.append(&mut reading.pipeline.take_notes());
         if let Some(error) = reading.pipeline.take_error().filter(CaptureError::is_truncation) {
             ledger.loss.truncated_inputs += 1;
             ledger.notes.push(error.to_string());
@@ -211,15 +219,21 @@ impl Capture {
     }
 }
 
-type Opened = (Box<dyn PacketSource>, FilterSet, Until);
+/// A source that has been opened.
+struct Opened {
+    source: Box<dyn PacketSource>,
+    filter: FilterSet,
+    until: Until,
+    attribution: Option<Attribution>,
+}
 
 impl Request {
-    /// Opens the source. Nothing if somebody asked to stop meanwhile.
-    fn open(&self, context: &Context) -> Result<Option<Opened>, Box<EvalAltResult>> {
+    /// Opens the source. Nothing if somebody asked to stop meanwhile. Who packets belong to can be known of live ones only.
+    fn open(&self, attribute: bool, context: &Context) -> Result<Option<Opened>, Box<EvalAltResult>> {
         let filters = [context.options.filter.as_deref().unwrap_or(""), &self.filter];
         let filter = join_filters(filters);
         let path = match &self.source {
-            Source::Live(live) => return self.listen(live, &filter, context).map(Some),
+            Source::Live(live) => return self.listen(live, &filter, attribute, context).map(Some),
             Source::File(path) => path,
             Source::Stdin if context.stdin_used.replace(true) => {
                 return Err(thrown(
@@ -238,12 +252,26 @@ impl Request {
         for interface in source.interfaces() {
             filter.prepare(interface.link).map_err(|error| filter_error(&error))?;
         }
-        Ok(Some((Box::new(source), filter, self.until)))
+        Ok(Some(Opened { source: Box::new(source), filter, until: self.until, attribution: None }))
     }
 
     /// Listens on interfaces. The kernel filters, and the source ends by its own clock.
-    fn listen(&self, live: &Live, filter: &str, context: &Context) -> Result<Opened, Box<EvalAltResult>> {
+    fn listen(
+        &self,
+        live: &Live,
+        filter: &str,
+        attribute: bool,
+        context: &Context,
+    ) -> Result<Opened, Box<EvalAltResult>> {
         let listen = live.find().map_err(|error| capture_error(&error.into()))?;
+        // Before the first packet, so that it is known whose it is.
+        let attribution = attribute.then(|| {
+            let captured = listen.iter().filter_map(|listen| Some(listen.place.as_ref()?.0.id()));
+            let here = Namespace::current().ok().map(|namespace| namespace.id());
+            let here = here.filter(|_| listen.iter().any(|listen| listen.place.is_none()));
+            let captured: Vec<_> = captured.chain(here).collect();
+            Attribution::start(&captured, Query::default(), Method::Best)
+        });
         let duration = match self.until {
             Until { packets: None, duration: None } => Some(DEFAULT_DURATION),
             Until { duration, .. } => duration.filter(|&duration| duration != Duration::MAX),
@@ -251,9 +279,37 @@ impl Request {
         let settings = &context.options.live;
         let opened = LiveCapture::open(&listen, filter, duration, settings, &context.cancel);
         let source = opened.map_err(|error| pipeline_error(&error))?;
-        (context.announce.borrow_mut())(&source.banner(duration));
+        let mut announce = context.announce.borrow_mut();
+        announce(&source.banner(duration));
         context.ledger.borrow_mut().listened = true;
-        Ok((Box::new(source), FilterSet::new(""), Until { duration: None, ..self.until }))
+        let attribution = match attribution.transpose() {
+            Ok(attribution) => attribution,
+            Err(error) => {
+                announce(&format!("processes and containers stay unknown: {error}"));
+                None
+            }
+        };
+        if let Some(why) = attribution.as_ref().and_then(Attribution::shortcoming) {
+            announce(why);
+        }
+        let until = Until { duration: None, ..self.until };
+        Ok(Opened { source: Box::new(source), filter: FilterSet::new(""), until, attribution })
+    }
+
+    /// Has the packets recorded: where somebody wants them, or in a temporary file where live ones are to be read again.
+    fn record(&self, pipeline: &mut Pipeline, context: &Context) -> Result<(), Box<EvalAltResult>> {
+        let recorded = match &context.options.write {
+            Some(path) => Recorded::Kept(path.clone()),
+            None => {
+                let file = tempfile::Builder::new().prefix("netscript-").suffix(".pcapng").tempfile();
+                let refused = |error| thrown(ErrorKind::Output, format!("cannot record for --evidence: {error}"));
+                Recorded::Temporary(file.map_err(refused)?.into_temp_path())
+            }
+        };
+        let recording = Recording::create(recorded.path(), context.options.rotation);
+        pipeline.record(recording.map_err(|error| capture_error(&error))?);
+        context.recorded.replace(Some(recorded));
+        Ok(())
     }
 
     const fn is_live(&self) -> bool {
@@ -298,6 +354,10 @@ impl Reading {
         ledger.captured += captured - self.captured;
         ledger.received += received - self.received;
         (self.captured, self.received) = (captured, received);
+        for note in self.pipeline.take_notes() {
+            (context.announce.borrow_mut())(&note);
+            ledger.incidents.push(note);
+        }
         drop(ledger);
         (context.progress.borrow_mut())(RunProgress { source: self.pipeline.progress(), packets: received });
     }
@@ -334,6 +394,11 @@ impl Tap {
     /// What its rows are.
     pub(crate) fn noun(&self) -> &'static Noun {
         self.capture.borrow().streams[self.index].noun
+    }
+
+    /// Whether they are captured while they are read.
+    pub(crate) fn is_live(&self) -> bool {
+        self.capture.borrow().request.is_live()
     }
 
     /// The filter that the script gave.

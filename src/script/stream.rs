@@ -119,6 +119,11 @@ impl Plan {
         }
     }
 
+    /// Whether its rows are captured while it is read.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(&self.source, RowSource::Capture(tap) if tap.is_live())
+    }
+
     /// The fields of the source's rows that the steps read and that what follows reads.
     pub(crate) fn fields(&self, then: Fields, context: &Context) -> Fields {
         let mut fields = Fields::none();

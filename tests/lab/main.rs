@@ -4,8 +4,12 @@
 //! program that it names. With `NETSCRIPT_LAB=required` it fails instead, as in CI. What a test builds it holds in
 //! guards, and everything is put back when they go out of scope, also when the test fails or its process is killed.
 
+mod attribution;
+mod containers;
+mod host;
 mod itself;
 mod live;
+mod noisy;
 #[path = "../support/program.rs"]
 #[expect(dead_code, reason = "the lab runs the program in namespaces, and needs not all ways to run it")]
 mod program;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use netscript::script::docs::entries;
+use netscript::script::docs::{Entry, entries};
 use netscript::script::{Library, Origin, Permission};
 
 use crate::support::incident::incident;
@@ -31,7 +31,10 @@ fn quoted(script: &str) -> String {
 #[test]
 fn the_example_of_every_function_gives_what_the_reference_says() {
     let folder = folder();
+    // What is on a host is different on each: the lab runs those examples, where it is known.
+    let of_host = |entry: &&Entry| matches!(entry.needs, Some(Permission::Host | Permission::Act));
     let commands: Vec<String> = entries()
+        .filter(|entry| !of_host(entry))
         .map(|entry| {
             let allow = if entry.needs == Some(Permission::Write) { " --allow write" } else { "" };
             format!("netscript eval -q -r incident.pcap{allow} {}", quoted(entry.example))

@@ -145,9 +145,7 @@ impl LiveCapture {
                 }
                 Fetched::Nothing => is_waiting = true,
                 Fetched::Ended(why) => {
-                    let mut tap = self.taps.remove(place);
-                    self.dropped += tap.dropped();
-                    self.notes.push(format!("capturing on {} ended: {why}", tap.name()));
+                    self.close(place, &why);
                     continue;
                 }
             }
@@ -158,6 +156,22 @@ impl LiveCapture {
             let held = is_waiting && self.taps.len() > 1;
             !held || self.taps[next].time().is_none_or(|time| now() - time > HOLD_BACK)
         })
+    }
+
+    /// Ends one tap; the others go on.
+    fn close(&mut self, place: usize, why: &str) {
+        let mut tap = self.taps.remove(place);
+        self.dropped += tap.dropped();
+        self.notes.push(format!("capturing on {} ended: {why}", tap.name()));
+    }
+
+    /// Ends the taps whose interfaces have gone down, once what the kernel had of them is read.
+    fn close_what_is_down(&mut self, now: Time) {
+        for place in (0..self.taps.len()).rev() {
+            if self.taps[place].is_down_for(now).is_some_and(|time| time > LAST_BLOCKS) {
+                self.close(place, "it went down");
+            }
+        }
     }
 
     /// Waits for packets, for somebody who asks to stop, or for the end; a moment at most.
@@ -213,7 +227,9 @@ impl PacketSource for LiveCapture {
             }
             self.wait();
         }
-        Ok(Arrival::Nothing(now()))
+        let now = now();
+        self.close_what_is_down(now);
+        Ok(Arrival::Nothing(now))
     }
 
     fn packet(&self) -> RawPacket<'_> {

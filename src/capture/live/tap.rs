@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::slice;
 
 use pcap::{Active, Capture, Linktype, Precision};
+use rustix::ioctl::{Opcode, Updater, ioctl};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 use rustix::thread::{CapabilitySet, capabilities};
 
@@ -13,7 +14,7 @@ use super::super::{CaptureError, Filter, Interface, PipelineError};
 use super::{BLOCK_TIMEOUT, Listen, LiveSettings, RemoteShell};
 use crate::host::HostError;
 use crate::packet::{LinkType, RawPacket};
-use crate::record::Time;
+use crate::record::{Duration, Time};
 
 /// All interfaces of a namespace.
 const ANY: &str = "any";
@@ -21,7 +22,13 @@ const ANY: &str = "any";
 /// An open handle of libpcap, and the packet that it has read ahead.
 pub(super) struct Tap {
     handle: Capture<Active>,
+    /// What its namespace calls it.
+    interface: String,
+    /// What to call it here, where several namespaces are told apart.
     name: String,
+    /// In the namespace of the interface, to ask about it.
+    socket: OwnedFd,
+    down_since: Option<Time>,
     link: LinkType,
     pending: Option<Pending>,
     naming: Naming,
@@ -47,9 +54,8 @@ unsafe impl Send for Pending {}
 enum Naming {
     /// There is one.
     One(u32),
-    /// Each packet has the kernel's index of it in its header: the places of those seen so far, and a socket in their
-    /// namespace to ask for their names.
-    Each { places: Vec<(u32, u32)>, socket: OwnedFd, prefix: String },
+    /// Each packet has the kernel's index of it in its header: the places of those seen so far.
+    Each { places: Vec<(u32, u32)>, prefix: String },
 }
 
 /// What came of looking for a packet.
@@ -94,12 +100,24 @@ impl Tap {
         handle.filter(&filter, true).map_err(refused)?;
         let handle = handle.setnonblock().map_err(refused)?;
         let naming = if link == LinkType::LINUX_SLL2 {
-            Naming::Each { places: Vec::new(), socket, prefix }
+            Naming::Each { places: Vec::new(), prefix }
         } else {
             interfaces.push(Interface { name: Some(name.clone()), link, snaplen: settings.snaplen });
             Naming::One(u32::try_from(interfaces.len() - 1).unwrap_or(u32::MAX))
         };
-        Ok(Self { handle, name, link, pending: None, naming, dropped: 0, is_here: listen.place.is_none() })
+        let interface = listen.interface.clone();
+        Ok(Self {
+            handle,
+            interface,
+            name,
+            socket,
+            down_since: None,
+            link,
+            pending: None,
+            naming,
+            dropped: 0,
+            is_here: listen.place.is_none(),
+        })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -130,7 +148,7 @@ impl Tap {
         let time = Time::from_nanos(header.ts.tv_sec.saturating_mul(1_000_000_000).saturating_add(header.ts.tv_usec));
         let interface = match &mut self.naming {
             Naming::One(place) => *place,
-            Naming::Each { places, socket, prefix } => {
+            Naming::Each { places, prefix } => {
                 let index = packet
                     .data
                     .get(4..8)
@@ -138,7 +156,8 @@ impl Tap {
                 match places.iter().find(|(known, _)| *known == index) {
                     Some((_, place)) => *place,
                     None => {
-                        let name = netdevice::index_to_name(&*socket, index).unwrap_or_else(|_| format!("if{index}"));
+                        let name =
+                            netdevice::index_to_name(&self.socket, index).unwrap_or_else(|_| format!("if{index}"));
                         let place = u32::try_from(interfaces.len()).unwrap_or(u32::MAX);
                         interfaces.push(Interface {
                             name: Some(format!("{prefix}{name}")),
@@ -154,6 +173,16 @@ impl Tap {
         let (bytes, captured) = (packet.data.as_ptr(), packet.data.len());
         self.pending = Some(Pending { time, length: header.len, interface, bytes, captured });
         Fetched::Packet(time)
+    }
+
+    /// For how long its interface has been down, if it is and nothing of it is left to read. libpcap would wait for it to
+    /// come back.
+    pub(super) fn is_down_for(&mut self, now: Time) -> Option<Duration> {
+        if self.pending.is_some() || self.interface == ANY || is_up(&self.socket, &self.interface) {
+            self.down_since = None;
+            return None;
+        }
+        Some(now - *self.down_since.get_or_insert(now))
     }
 
     /// When its next packet was captured.
@@ -221,6 +250,18 @@ fn open_here(interface: &str, name: &str, settings: &LiveSettings) -> Result<(Ca
     let handle = inactive.open().map_err(|error| refused(in_words(libpcap_words(error), interface)))?;
     let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None);
     Ok((handle, socket.map_err(|errno| refused(io::Error::from(errno).to_string()))?))
+}
+
+/// Whether an interface of the namespace of this socket is up, as far as its flags say (`SIOCGIFFLAGS` of netdevice(7)).
+fn is_up(socket: &OwnedFd, interface: &str) -> bool {
+    const GET_FLAGS: Opcode = 0x8913;
+    const IFF_UP: u16 = 1;
+    let mut request = [0_u8; 40];
+    let length = interface.len().min(15);
+    request[..length].copy_from_slice(&interface.as_bytes()[..length]);
+    // SAFETY: the kernel reads a name that ends with a zero, and writes flags behind it, within the 40 bytes of an `ifreq`.
+    let asked = unsafe { ioctl(socket, Updater::<GET_FLAGS, _>::new(&mut request)) };
+    asked.is_err() || u16::from_ne_bytes([request[16], request[17]]) & IFF_UP != 0
 }
 
 /// What libpcap says, and what to do about it.

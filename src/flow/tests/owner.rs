@@ -11,9 +11,14 @@ use crate::flow::{Attributor, Found, Owner, Owners, Ownership};
 struct Answers(Vec<Owners>);
 
 impl Attributor for Answers {
-    fn owners(&mut self, protocol: u8, client: SocketAddr, _: SocketAddr) -> Owners {
+    fn owners(&mut self, protocol: u8, client: SocketAddr, _: SocketAddr, start: Time, end: Time) -> Owners {
         assert_eq!((protocol, client.port()), (6, 40_000));
+        assert!(start < end);
         self.0.remove(0)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -22,14 +27,12 @@ fn known(process: &str, container: Option<&str>) -> Ownership {
     Ownership::Known(Arc::new(Owner { pid: Some(7), process: Some(process.into()), container, found: Found::Hook }))
 }
 
-const FIELDS: [&str; 6] = ["process", "pid", "container", "attribution", "server_process", "server_container"];
-
 /// The fields of a connection with a request, when these answers are given.
 fn fields(answers: impl IntoIterator<Item = (Ownership, Ownership)>) -> Vec<String> {
     let answers = answers.into_iter().map(|(client, server)| Owners { client, server }).collect();
     let mut scene = Scene::new();
     scene.table.attribute_by(Box::new(Answers(answers)));
-    scene.segments(handshake()).segment(client().carrying(b"GET")).fields(&FIELDS)
+    scene.segments(handshake()).segment(client().carrying(b"GET")).fields(&Owners::FIELDS)
 }
 
 #[test]
@@ -55,5 +58,14 @@ fn where_the_client_is_elsewhere_the_server_is_who_it_belongs_to() {
 
 #[test]
 fn without_anybody_to_ask_nothing_is_said() {
-    assert_eq!(Scene::new().segments(handshake()).fields(&FIELDS), ["     "]);
+    assert_eq!(Scene::new().segments(handshake()).fields(&Owners::FIELDS), ["     "]);
+}
+
+#[test]
+fn owners_are_written_as_a_person_would_say_it() {
+    let text = |client, server| Owners { client, server }.to_string();
+    assert_eq!(text(known("curl", Some("shop")), known("nginx", None)), "client curl[7] in shop, server nginx[7]");
+    let address = Owner { pid: None, process: None, container: Some("web".into()), found: Found::Address };
+    assert_eq!(text(Ownership::Elsewhere, Ownership::Known(Arc::new(address))), "server web");
+    assert_eq!(text(Ownership::Elsewhere, Ownership::Unknown("so".into())), "");
 }

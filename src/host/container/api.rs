@@ -40,6 +40,14 @@ pub(super) struct Described {
     pub(super) endpoints: Vec<Endpoint>,
 }
 
+/// How a container is just now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Now {
+    pub(super) state: String,
+    /// Its first process, if it has one.
+    pub(super) pid: Option<u32>,
+}
+
 impl Api {
     /// The engine behind that socket, which is not asked anything yet. A request has no time limit of its own.
     pub(super) fn at(socket: &Arc<Path>) -> Result<Self, Error> {
@@ -72,12 +80,13 @@ impl Api {
         Ok(summaries.into_iter().filter_map(Described::new).collect())
     }
 
-    /// The first process of a container; none if it does not run, or is not there any more.
-    pub(super) async fn pid(&self, id: &str) -> Result<Option<u32>, Error> {
+    /// How a container is just now; none if it was removed.
+    pub(super) async fn now(&self, id: &str) -> Result<Option<Now>, Error> {
         match self.0.inspect_container(id, None::<InspectContainerOptions>).await {
             Ok(inspected) => {
-                let state = inspected.state.filter(|state| state.running == Some(true));
-                Ok(state.and_then(|state| u32::try_from(state.pid?).ok()).filter(|pid| *pid > 0))
+                let state = inspected.state.unwrap_or_default();
+                let pid = state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0);
+                Ok(Some(Now { state: state.status.map_or_else(String::new, |status| status.to_string()), pid }))
             }
             Err(error) if is_gone(&error) => Ok(None),
             Err(error) => Err(error),
@@ -90,9 +99,13 @@ impl Api {
     }
 }
 
-/// Whether the engine does not know the container.
+/// Whether the engine does not know the container. Podman answers 500 while it removes one.
 pub(super) fn is_gone(error: &Error) -> bool {
-    matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
+    match error {
+        Error::DockerResponseServerError { status_code: 404, .. } => true,
+        Error::DockerResponseServerError { message, .. } => message.contains("no such container"),
+        _ => false,
+    }
 }
 
 impl Described {

@@ -9,7 +9,7 @@ use super::api::Described;
 use super::cgroup;
 use super::engines::{Engine, Engines, Told, Trouble};
 use super::process::{Group, Processes};
-use super::{Container, KnownBy, Runtime, Sockets, short};
+use super::{Container, EngineSockets, KnownBy, Runtime, short};
 use crate::host::{HostError, Namespace, NamespaceId, links};
 
 /// Which containers to look for, and where.
@@ -18,13 +18,13 @@ pub struct Query {
     /// Those that do not run, too.
     pub all: bool,
     /// The engines to ask.
-    pub sockets: Sockets,
+    pub sockets: EngineSockets,
 }
 
 impl Default for Query {
     /// Those that run, of the engines that the environment names or that are where engines usually are.
     fn default() -> Self {
-        Self { all: false, sockets: Sockets::from_environment() }
+        Self { all: false, sockets: EngineSockets::from_environment() }
     }
 }
 
@@ -33,6 +33,7 @@ impl Default for Query {
 pub struct Containers {
     list: Vec<Container>,
     troubles: Vec<Trouble>,
+    notes: Vec<String>,
     /// The places in the list, by control group.
     by_cgroup: HashMap<String, usize>,
 }
@@ -47,22 +48,25 @@ impl Containers {
         let processes = Processes::read();
         let groups = processes.by_id();
         told.extend(engines.describe(&unlisted(&told, &groups)));
-        let unseen: Vec<Told> =
-            told.iter().filter(|(_, it)| has_process(it) && !groups.contains_key(it.id.as_str())).cloned().collect();
-        let pids = engines.pids(&unseen);
+        // Of these the list and the processes do not say the same: they begin or end just now.
+        let unclear = |(_, it): &&Told| has_process(it) != groups.contains_key(it.id.as_str());
+        let now = engines.now(&told.iter().filter(unclear).cloned().collect::<Vec<_>>());
 
         let mut containers = Self::default();
         let mut known = HashSet::new();
-        for (engine, described) in told {
-            let found = match groups.get(described.id.as_str()) {
+        for (engine, mut described) in told {
+            let mut pid = None;
+            match now.get(&described.id) {
+                Some(None) => continue,
+                Some(Some(now)) => (described.state, pid) = (now.state.clone(), now.pid),
+                None => {}
+            }
+            let runs = has_process(&described);
+            let found = match groups.get(described.id.as_str()).filter(|_| runs) {
                 Some((path, group)) => Found::group(path, group, &processes),
-                None => match pids.get(&described.id) {
-                    // It ended while it was looked at.
-                    Some(None) if !query.all => continue,
-                    pid => Found::pid(pid.copied().flatten(), &described),
-                },
+                None => Found::pid(pid, &described),
             };
-            if (query.all || has_process(&described)) && known.insert(described.id.clone()) {
+            if known.insert(described.id.clone()) && (query.all || runs) {
                 containers.list.push(of_engine(engine, described, found));
             }
         }
@@ -73,6 +77,7 @@ impl Containers {
         }
         containers.add_named(&processes);
         containers.troubles = engines.into_troubles();
+        containers.notes = containers.troubles.iter().map(|trouble| trouble.to_error().to_string()).collect();
         containers.add_addresses();
         containers.list.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
         let places = containers.list.iter().enumerate();
@@ -80,12 +85,20 @@ impl Containers {
         containers
     }
 
-    /// Namespaces with a name, unless a container that is known already has it for its own.
+    /// Namespaces with a name, unless one is that of the host, or a container that is known already has it for its own; that
+    /// one learns the name.
     fn add_named(&mut self, processes: &Processes) {
         let mut known: HashSet<NamespaceId> = self.own_namespaces().map(|(id, _)| id).collect();
+        // Whoever runs netscript inside of one has it for a host.
+        known.extend(Namespace::current().map(|current| current.id()));
         known.extend(host_namespace());
         for name in Namespace::names() {
             let Ok(namespace) = Namespace::named(&name) else { continue };
+            for held in self.list.iter_mut().filter_map(|container| container.namespace.as_mut()) {
+                if held.id() == namespace.id() {
+                    *held = namespace.clone();
+                }
+            }
             if !known.insert(namespace.id()) {
                 continue;
             }
@@ -127,8 +140,8 @@ impl Containers {
 
     /// Why containers may be missing, or what is not known of them: engines that did not answer as they should.
     #[must_use]
-    pub fn notes(&self) -> Vec<String> {
-        self.troubles.iter().map(|trouble| trouble.to_error().to_string()).collect()
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The containers, by name.
@@ -310,8 +323,9 @@ fn is_of_host(namespace: NamespaceId, group: &Group, processes: &Processes) -> b
         || processes.outside.get(&namespace).is_some_and(|outside| *outside < group.first)
 }
 
-/// The namespace of the first process, or of this one where that may not be looked at.
+/// The namespace of the host: that of its first process, or of the first thread of the kernel; where neither may be looked
+/// at, that of this process.
 fn host_namespace() -> Option<NamespaceId> {
-    let of_init = NamespaceId::of_process(1).ok();
+    let of_init = [1, 2].into_iter().find_map(|pid| NamespaceId::of_process(pid).ok());
     of_init.or_else(|| Namespace::current().ok().map(|namespace| namespace.id()))
 }

@@ -12,8 +12,8 @@ use bollard::errors::Error;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::api::{self, Api, Described};
-use super::{Runtime, Sockets};
+use super::api::{self, Api, Described, Now};
+use super::{EngineSockets, Runtime};
 use crate::host::HostError;
 
 /// How long all engines may take together.
@@ -71,7 +71,7 @@ impl Trouble {
 
 impl Engines {
     /// The engines behind these sockets, with the containers that run, or all of them.
-    pub(super) fn ask(sockets: &Sockets, all: bool) -> (Self, Vec<Told>) {
+    pub(super) fn ask(sockets: &EngineSockets, all: bool) -> (Self, Vec<Told>) {
         let until = Instant::now() + PATIENCE;
         let unsupported = sockets.unsupported.iter();
         let troubles = unsupported.map(|(address, why)| Trouble::saying(Path::new(address), *why)).collect();
@@ -81,9 +81,9 @@ impl Engines {
         if sockets.is_empty() {
             return (engines, told);
         }
-        let asking = async move {
+        let asking = async {
             let mut tasks = JoinSet::new();
-            for (socket, named) in sockets {
+            for (socket, named) in sockets.clone() {
                 tasks.spawn(async move {
                     let answer = timeout_at(until, ask(&socket, all)).await;
                     (socket, named, answer)
@@ -91,7 +91,13 @@ impl Engines {
             }
             tasks.join_all().await
         };
-        for (socket, named, answer) in on_a_thread(asking).unwrap_or_default() {
+        let answers = on_a_thread(asking).unwrap_or_else(|cause| {
+            let unasked =
+                |(socket, _): &(Arc<Path>, bool)| Trouble::saying(socket, format!("cannot be asked: {cause}"));
+            engines.troubles.extend(sockets.iter().map(unasked));
+            Vec::new()
+        });
+        for (socket, named, answer) in answers {
             match answer {
                 Ok(Ok((runtime, containers))) => {
                     let engine = Engine { socket, runtime };
@@ -125,21 +131,20 @@ impl Engines {
         on_a_thread(asking).unwrap_or_default()
     }
 
-    /// The first process of each of these containers, by id: none where it does not run any more. What an engine does not
-    /// say is left out.
-    pub(super) fn pids(&mut self, of: &[Told]) -> HashMap<String, Option<u32>> {
+    /// How each of these containers is just now, by id: none if it was removed. What an engine does not say is left out.
+    pub(super) fn now(&mut self, of: &[Told]) -> HashMap<String, Option<Now>> {
         if of.is_empty() {
             return HashMap::new();
         }
         let until = self.until;
         let asking = async {
-            let mut pids = HashMap::new();
+            let mut all = HashMap::new();
             let mut trouble = None;
             for (engine, container) in of {
-                let asking = async { Api::at(&engine.socket)?.pid(&container.id).await };
+                let asking = async { Api::at(&engine.socket)?.now(&container.id).await };
                 match timeout_at(until, asking).await {
-                    Ok(Ok(pid)) => {
-                        pids.insert(container.id.clone(), pid);
+                    Ok(Ok(now)) => {
+                        all.insert(container.id.clone(), now);
                     }
                     Ok(Err(error)) => trouble = Some(Trouble::new(&engine.socket, &error)),
                     Err(_elapsed) => {
@@ -148,11 +153,11 @@ impl Engines {
                     }
                 }
             }
-            (pids, trouble)
+            (all, trouble)
         };
-        let (pids, trouble) = on_a_thread(asking).unwrap_or_default();
+        let (all, trouble) = on_a_thread(asking).unwrap_or_default();
         self.troubles.extend(trouble);
-        pids
+        all
     }
 
     /// The engines that did not answer as they should.
@@ -177,14 +182,14 @@ pub(super) fn stop(socket: &Arc<Path>, id: &str, name: &str) -> Result<String, H
     let patience = Duration::from_secs(GRACE.unsigned_abs().into()) + STOPPING;
     let stopping = async {
         let api = Api::at(socket)?;
-        api.stop(id, GRACE).await?;
-        let described = api.describe(&[id.to_owned()]).await?;
-        Ok(described.into_iter().find(|container| container.id == id).map_or_else(|| "removed".into(), |it| it.state))
+        // One that goes away when it ends may have gone before the answer.
+        api.stop(id, GRACE).await.or_else(|error| if api::is_gone(&error) { Ok(()) } else { Err(error) })?;
+        Ok(api.now(id).await?.map_or_else(|| "removed".into(), |now| now.state))
     };
     let doing = || format!("stop the container {name}");
-    match on_a_thread(timeout(patience, stopping)).map_err(|cause| HostError::System { doing: doing(), cause })? {
+    let stopped = on_a_thread(async { timeout(patience, stopping).await });
+    match stopped.map_err(|cause| HostError::System { doing: doing(), cause })? {
         Ok(Ok(state)) => Ok(state),
-        Ok(Err(error)) if api::is_gone(&error) => Err(HostError::Gone { what: "container", name: name.to_owned() }),
         Ok(Err(error)) => Err(Trouble::new(socket, &error).to_error()),
         Err(_elapsed) => Err(Trouble::late(socket, patience).to_error()),
     }

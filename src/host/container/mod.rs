@@ -15,15 +15,16 @@ mod tests;
 mod veth;
 
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 pub use containers::{Containers, Query};
-pub use socket::Sockets;
+pub use socket::EngineSockets;
 pub use veth::{Veth, Veths};
 
-use super::Namespace;
+use super::{HostError, Namespace, NamespaceId};
 
 /// A container, as it was when it was looked at.
 #[derive(Debug, Clone)]
@@ -127,6 +128,46 @@ impl Container {
     #[must_use]
     pub fn short_id(&self) -> &str {
         short(&self.id)
+    }
+
+    /// Its network namespace.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::System`] if it does not run, [`HostError::Gone`] if it ended meanwhile, [`HostError::Permission`] if its
+    /// namespace may not be looked at.
+    pub fn network_namespace(&self) -> Result<&Namespace, HostError> {
+        if let Some(namespace) = &self.namespace {
+            return Ok(namespace);
+        }
+        let doing = || format!("look into the container {}", self.name);
+        let Some(pid) = self.pid else {
+            let cause = io::Error::other(format!("it does not run ({})", self.state));
+            return Err(HostError::System { doing: doing(), cause });
+        };
+        let looked = Namespace::of_process(pid).map_err(|error| all_that_is_needed(error, doing));
+        looked.and(Err(self.gone()))
+    }
+
+    /// Whether it still is what it was when it was looked at.
+    fn lives(&self) -> bool {
+        let namespace = self.namespace.as_ref().map(Namespace::id);
+        self.pid.is_none_or(|pid| NamespaceId::of_process(pid).ok() == namespace)
+    }
+
+    fn gone(&self) -> HostError {
+        HostError::Gone { what: "container", name: self.name.clone() }
+    }
+}
+
+/// What it takes to look into the network namespaces of others: one to find them, one to enter them.
+const PRIVILEGES: &str = "CAP_SYS_ADMIN and CAP_SYS_PTRACE";
+
+/// A lack of permission with everything that is needed: whoever gives one privilege takes the one that was given before.
+fn all_that_is_needed(error: HostError, doing: impl Fn() -> String) -> HostError {
+    match error {
+        HostError::Permission { .. } => HostError::permission(doing(), PRIVILEGES),
+        other => other,
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) struct Processes {
     pub(super) groups: HashMap<String, Group>,
     /// The first process of each namespace that is in no container.
     pub(super) outside: HashMap<NamespaceId, First>,
+    /// Namespaces of containers, each held open once: those of a pod share one.
+    held: HashMap<NamespaceId, Namespace>,
 }
 
 /// The processes of one container.
@@ -66,7 +68,7 @@ impl Processes {
         match cgroup::of_process(&cgroups.0).into_iter().next() {
             Some(member) => {
                 if self.groups.get(member.path).is_none_or(|known| first < known.first) {
-                    let namespace = namespace_of(process)?;
+                    let namespace = self.namespace_of(process)?;
                     let (runtime, id) = (member.runtime, member.id.into_owned());
                     self.groups.insert(member.path.to_owned(), Group { runtime, id, first, namespace });
                 }
@@ -78,17 +80,43 @@ impl Processes {
         }
         Some(())
     }
+
+    /// The namespace of a process, which is none if it may not be looked at; nothing if the process ends meanwhile: its
+    /// number may be another's by now.
+    fn namespace_of(&mut self, process: &Process) -> Option<Option<Namespace>> {
+        let pid = u32::try_from(process.pid()).ok()?;
+        let known = NamespaceId::of_process(pid).ok().and_then(|id| self.held.get(&id).cloned());
+        let namespace = known.map_or_else(|| Namespace::of_process(pid), Ok);
+        let lives = process.is_alive();
+        match namespace {
+            _ if !lives => None,
+            Ok(namespace) => {
+                self.held.insert(namespace.id(), namespace.clone());
+                Some(Some(namespace))
+            }
+            Err(HostError::Unknown { .. }) => None,
+            Err(_) => Some(None),
+        }
+    }
 }
 
-/// The namespace of a process, which is none if it may not be looked at; nothing if the process ends meanwhile: its number
-/// may be another's by now.
-fn namespace_of(process: &Process) -> Option<Option<Namespace>> {
-    let namespace = Namespace::of_process(u32::try_from(process.pid()).ok()?);
-    let lives = process.is_alive();
-    match namespace {
-        _ if !lives => None,
-        Ok(namespace) => Some(Some(namespace)),
-        Err(HostError::Unknown { .. }) => None,
-        Err(_) => Some(None),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_that_names_a_group_after_another_one_does_not_become_it() {
+        let (web, thief) = ("a".repeat(64), "b".repeat(64));
+        let paths = [
+            format!("/kubepods.slice/kubepods-pod1.slice/cri-containerd-{web}.scope"),
+            format!("/docker/{thief}/cri-containerd-{web}.scope"),
+        ];
+        let group = |pid| {
+            let first = First { start: 1, pid };
+            Group { runtime: Runtime::Containerd, id: web.clone(), first, namespace: None }
+        };
+        let groups = [(paths[0].clone(), group(1)), (paths[1].clone(), group(2))].into();
+        let processes = Processes { groups, ..Processes::default() };
+        assert_eq!(processes.by_id()[web.as_str()].0, paths[0]);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// The sockets to ask.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Sockets {
+pub struct EngineSockets {
     /// Those that somebody named: it is a trouble if nobody answers there.
     pub named: Vec<Arc<Path>>,
     /// Where engines usually are, if there are any.
@@ -18,7 +18,7 @@ pub struct Sockets {
     pub unsupported: Vec<(String, &'static str)>,
 }
 
-impl Sockets {
+impl EngineSockets {
     /// Those of `DOCKER_HOST` and `CONTAINER_HOST`, which stand for Docker and for Podman as their own programs read them;
     /// for what is not set, where engines usually are.
     #[must_use]
@@ -71,8 +71,8 @@ impl Sockets {
 mod tests {
     use super::*;
 
-    fn sockets(variables: &[(&str, &str)]) -> Sockets {
-        Sockets::from_variables(|name| {
+    fn sockets(variables: &[(&str, &str)]) -> EngineSockets {
+        EngineSockets::from_variables(|name| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
         })
     }
@@ -118,7 +118,7 @@ mod tests {
         let (socket, link) = (folder.path().join("docker.sock"), folder.path().join("link.sock"));
         fs::write(&socket, "").unwrap();
         std::os::unix::fs::symlink(&socket, &link).unwrap();
-        let sockets = Sockets { usual: vec![socket.as_path().into(), link.into()], ..Sockets::default() };
+        let sockets = EngineSockets { usual: vec![socket.as_path().into(), link.into()], ..EngineSockets::default() };
         assert_eq!(sockets.each(), [(socket.into(), false)]);
     }
 }

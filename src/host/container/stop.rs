@@ -11,8 +11,7 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// [`HostError::System`] if no engine knows it, [`HostError::Gone`] if its engine does not know it any more,
-    /// [`HostError::Engine`] if that refuses or does not answer within 25 s.
+    /// [`HostError::System`] if no engine knows it, [`HostError::Engine`] if its engine refuses or does not answer within 25 s.
     pub fn stop(&self) -> Result<Self, HostError> {
         let KnownBy::Engine(socket) = &self.known_by else {
             return Err(HostError::System {

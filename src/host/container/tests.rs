@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Containers, KnownBy, Query, Sockets};
+use super::{Containers, EngineSockets, KnownBy, Query};
 use crate::host::HostError;
 
 const WEB: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f900112233445566778899aabbccddeeff";
@@ -63,7 +63,7 @@ fn answering(version: &'static str, list: String) -> (TempDir, Arc<Path>) {
 
 fn read(sockets: &[&Arc<Path>]) -> Containers {
     let named = sockets.iter().map(|socket| (*socket).clone()).collect();
-    Containers::read(&Query { all: true, sockets: Sockets { named, ..Sockets::default() } })
+    Containers::read(&Query { all: true, sockets: EngineSockets { named, ..EngineSockets::default() } })
 }
 
 /// The names of the containers that a socket tells of.
@@ -77,7 +77,7 @@ fn what_an_engine_says_of_its_containers_is_understood() {
     for (version, runtime) in [(DOCKER, "docker"), (PODMAN, "podman")] {
         let (_folder, socket) = answering(version, list());
         let containers = read(&[&socket]);
-        assert_eq!((names(&containers, &socket), containers.notes()), (vec!["0a1b", "api", "web"], vec![]));
+        assert_eq!((names(&containers, &socket), containers.notes()), (vec!["0a1b", "api", "web"], &[][..]));
         let web = containers.find("web").unwrap();
         assert_eq!((web.id.as_str(), web.image.as_deref(), web.runtime.name()), (WEB, Some("shop:1"), runtime));
         assert_eq!((web.state.as_str(), web.pid, web.host_network), ("exited", None, false));
@@ -188,8 +188,8 @@ fn nobody_need_listen_where_an_engine_only_might_be() {
     let absent: Arc<Path> = folder.path().join("none.sock").into();
     let deserted: Arc<Path> = folder.path().join("deserted.sock").into();
     drop(UnixListener::bind(&deserted).unwrap());
-    let usual = Sockets { usual: vec![absent.clone(), deserted.clone()], ..Sockets::default() };
-    assert_eq!(Containers::read(&Query { all: true, sockets: usual }).notes(), Vec::<String>::new());
+    let usual = EngineSockets { usual: vec![absent.clone(), deserted.clone()], ..EngineSockets::default() };
+    assert!(Containers::read(&Query { all: true, sockets: usual }).notes().is_empty());
     assert_eq!(read(&[&absent, &deserted]).notes().len(), 2);
 }
 
@@ -202,4 +202,19 @@ fn a_container_that_only_its_control_group_tells_of_cannot_be_stopped() {
         web.stop().unwrap_err().to_string(),
         "cannot stop the container web: no container engine that answers knows it (docker)"
     );
+}
+
+#[test]
+fn a_container_that_goes_away_when_it_ends_is_stopped_and_removed() {
+    let (_folder, socket) = engine(|stream, request| {
+        let (status, body) = match request {
+            _ if request.contains("/version") => (200, PODMAN.to_owned()),
+            _ if request.contains("/stop") => (500, r#"{"message":"does not exist: no such container"}"#.to_owned()),
+            _ if request.contains(WEB) => (404, r#"{"message":"No such container"}"#.to_owned()),
+            _ => (200, list()),
+        };
+        let _ = write!(stream, "HTTP/1.1 {status} -\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    });
+    let stopped = read(&[&socket]).find("web").unwrap().stop().unwrap();
+    assert_eq!((stopped.name.as_str(), stopped.state.as_str()), ("web", "removed"));
 }

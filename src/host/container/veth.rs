@@ -2,10 +2,8 @@
 
 use std::net::IpAddr;
 
-use rustix::process::geteuid;
-
-use super::{Container, Containers, Endpoint, Runtime};
-use crate::host::{HostError, Link, Namespace, NamespaceId, links};
+use super::{Container, Containers, Endpoint, PRIVILEGES, Runtime, all_that_is_needed};
+use crate::host::{HostError, Link, Namespace, NamespaceId, links, sees_all_namespaces};
 
 /// A pair of virtual interfaces: one end in a container, the other outside.
 #[derive(Debug, Clone)]
@@ -79,17 +77,16 @@ impl Containers {
     pub fn veths_of(&self, container: &Container) -> Result<Veths, HostError> {
         let none = |reason: String| Ok(Veths { pairs: Vec::new(), reason: Some(reason) });
         let name = &container.name;
+        let doing = || format!("look at the interfaces of the container {name}");
         if container.host_network {
             return none(format!("{name} uses the network of its host and has no interfaces of its own"));
         }
-        let Some(namespace) = &container.namespace else {
-            return match container.pid {
-                None => none(format!("{name} does not run ({})", container.state)),
-                Some(pid) => Namespace::of_process(pid).and(Err(container.gone())),
-            };
-        };
+        if container.pid.is_none() && container.namespace.is_none() {
+            return none(format!("{name} does not run ({})", container.state));
+        }
+        let namespace = container.network_namespace()?;
         let known = Namespace::all()?;
-        let inside = links(namespace, &known)?;
+        let inside = links(namespace, &known).map_err(|error| all_that_is_needed(error, doing))?;
         let mut pairs = Vec::new();
         for (at, group) in grouped_by_peer(&inside, namespace.id()) {
             // A named namespace is the host of containers whose pairs lead into it.
@@ -98,7 +95,7 @@ impl Containers {
             if container.runtime == Runtime::Netns && of_others {
                 continue;
             }
-            let others = links(outside, &known)?;
+            let others = links(outside, &known).map_err(|error| all_that_is_needed(error, doing))?;
             let endpoints = self.endpoints_in(namespace.id());
             pairs.extend(group.into_iter().filter_map(|link| {
                 pair(link, namespace.id(), &others).map(|end| veth(container, link, end, &others, &endpoints, outside))
@@ -123,9 +120,15 @@ impl Containers {
         let known = Namespace::all()?;
         let mut names = Vec::new();
         let mut found: Vec<&Container> = Vec::new();
-        let mut exists = false;
+        let (mut exists, mut refused) = (false, None);
         for (at, namespace) in known.iter().enumerate() {
-            let links = links(namespace, &known)?;
+            let links = match links(namespace, &known) {
+                Ok(links) => links,
+                Err(error) => {
+                    refused = Some(all_that_is_needed(error, || format!("look for {name} in every network namespace")));
+                    continue;
+                }
+            };
             if let Some(link) = links.iter().find(|link| link.name == name) {
                 let container = self.of_link(link, namespace)?;
                 if at == 0 {
@@ -137,7 +140,11 @@ impl Containers {
             names.extend(links.into_iter().map(|link| link.name));
         }
         match found.as_slice() {
-            [] if !exists => Err(HostError::unknown("interface", name, names.iter().map(String::as_str))),
+            [] if !exists => {
+                // It may be where nobody could look.
+                let unknown = || HostError::unknown("interface", name, names.iter().map(String::as_str));
+                Err(refused.unwrap_or_else(unknown))
+            }
             [] => Ok(None),
             [one] => Ok(Some(one)),
             several => {
@@ -161,8 +168,8 @@ impl Containers {
         }
         match link.peer.filter(|_| link.kind == "veth").map(|peer| peer.namespace) {
             Some(Some(peer)) => Ok(first(peer).or(own)),
-            Some(None) if !geteuid().is_root() => {
-                Err(HostError::permission(format!("look for the other end of {}", link.name), "CAP_SYS_PTRACE"))
+            Some(None) if !sees_all_namespaces() => {
+                Err(HostError::permission(format!("look for the other end of {}", link.name), PRIVILEGES))
             }
             Some(None) | None => Ok(own),
         }
@@ -171,18 +178,6 @@ impl Containers {
     /// What engines say of the networks of a namespace, whichever of its containers they say it of.
     fn endpoints_in(&self, namespace: NamespaceId) -> Vec<&Endpoint> {
         self.of_namespace(namespace).iter().flat_map(|container| &container.endpoints).collect()
-    }
-}
-
-impl Container {
-    /// Whether it still is what it was when it was looked at.
-    fn lives(&self) -> bool {
-        let namespace = self.namespace.as_ref().map(Namespace::id);
-        self.pid.is_none_or(|pid| NamespaceId::of_process(pid).ok() == namespace)
-    }
-
-    fn gone(&self) -> HostError {
-        HostError::Gone { what: "container", name: self.name.clone() }
     }
 }
 

@@ -45,7 +45,7 @@ impl fmt::Debug for HttpExchange {
 
 crate::record! {
     /// A request and the response to it, or one of them where the other was not seen.
-    impl Record for HttpExchange as "http_exchange" {
+    impl Record for HttpExchange as "http_exchange", if |x| x.owners.is_some() => [process, container] {
         /// When the first byte of the request was captured; of the response, if there is no request.
         time: Time, main => |x| x.time;
         /// When the last byte of the exchange was captured, as far as it was.

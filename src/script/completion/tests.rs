@@ -1,5 +1,6 @@
 use super::*;
 use crate::flow::Flow;
+use crate::host::container::{Container, Veth};
 use crate::protocol::http1::{Credential, HttpExchange};
 
 /// The names for the place of `¦` in a text, with what they are; a file is `file from` where its name begins.
@@ -95,6 +96,8 @@ fn a_closure_is_given_the_rows_of_the_noun_before_it() {
     assert_fields("http_requests().to_array()[0].¦", HttpExchange::KIND);
     assert_fields("for f in flows() { f.¦", Flow::KIND);
     assert_fields("http_requests().filter(|r| flows().some(|f| f.client == r.¦", HttpExchange::KIND);
+    assert_fields("veth_for(\"web\").filter(|v| v.¦", Veth::KIND);
+    assert_fields("container_for(\"veth62fe590\").¦", Container::KIND);
     assert_eq!(complete("flows().filter(|f| f.client_p¦"), ["client_port integer"]);
 }
 

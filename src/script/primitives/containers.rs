@@ -9,7 +9,7 @@ use super::super::context::Context;
 use super::super::docs::{Entry, Group};
 use super::super::error::{ErrorKind, host_error, thrown};
 use super::super::permission::Permission;
-use crate::host::{Containers, Query};
+use crate::host::container::{Containers, Query};
 use crate::nearest::suggestion;
 use crate::record::{Record, Row};
 
@@ -76,7 +76,7 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
 fn containers(context: &Context, all: bool) -> Result<Array> {
     context.require(Permission::Host, "containers()")?;
     let containers = read(all);
-    context.ledger.borrow_mut().notes.extend(containers.notes());
+    containers.notes().iter().for_each(|note| context.note(note));
     Ok(containers.iter().cloned().map(row).collect())
 }
 
@@ -95,7 +95,7 @@ fn veth_for(context: &Context, name: &str) -> Result<Array> {
 fn container_for(context: &Context, interface: &str) -> Result<Dynamic> {
     context.require(Permission::Host, "container_for()")?;
     let containers = read(false);
-    context.ledger.borrow_mut().notes.extend(containers.notes());
+    containers.notes().iter().for_each(|note| context.note(note));
     let container = containers.of_interface(interface).map_err(|error| host_error(&error))?;
     Ok(container.cloned().map_or(Dynamic::UNIT, row))
 }

@@ -14,7 +14,7 @@ use super::super::value::parse_duration;
 use super::helpers::sleep;
 use super::place::{places, wrong};
 use crate::host::container::{Containers, Query};
-use crate::host::{self, HostError, Interface, Namespace, NamespaceId, Snapshot};
+use crate::host::{self, HostError, Interface, Namespace, Snapshot};
 use crate::nearest::suggestion;
 use crate::record::{Duration, Record, Row};
 
@@ -94,20 +94,22 @@ fn register_noun<T: Record>(
     read: impl Fn(&Context, &Map) -> Result<Vec<T>> + Copy + 'static,
 ) {
     let this = context.clone();
-    engine.register_fn(name, move || read(&this, &Map::new()).map(array));
+    engine.register_fn(name, move || read(&this, &Map::new()).map(|rows| array(&this, rows)));
     let this = context.clone();
-    engine.register_fn(name, move |options: Map| read(&this, &options).map(array));
+    engine.register_fn(name, move |options: Map| read(&this, &options).map(|rows| array(&this, rows)));
 }
 
-fn array<T: Record>(rows: Vec<T>) -> Array {
-    rows.into_iter().map(|row| Dynamic::from::<Row>(Arc::new(row))).collect()
+/// The rows for a script, as many as may be kept.
+fn array<T: Record>(context: &Context, rows: Vec<T>) -> Array {
+    let kept = rows.into_iter().enumerate().filter(|(kept, _)| context.may_keep(*kept));
+    kept.map(|(_, row)| Dynamic::from::<Row>(Arc::new(row))).collect()
 }
 
 fn rates(context: &Context, interval: Duration, options: &Map) -> Result<Array> {
     let view = View::new(context, "rates", Scope::Here, options)?;
     let earlier = view.note(view.interfaces()?);
     sleep(context, interval)?;
-    Ok(array(host::rates(&earlier, view.note(view.interfaces()?))))
+    Ok(array(context, host::rates(&earlier, view.note(view.interfaces()?))))
 }
 
 /// Which namespaces are looked at if no option says.
@@ -146,11 +148,12 @@ impl<'a> View<'a> {
             return Err(thrown(ErrorKind::Usage, message));
         }
         let all = Namespace::all().map_err(|error| host_error(&error))?;
-        let containers = Containers::read(&Query::default());
+        // Of one that is named, also that it does not run.
+        let containers = Containers::read(&Query { all: !named.is_empty(), ..Query::default() });
         let namespaces = if !named.is_empty() {
             distinct(&named, &containers).map_err(|error| host_error(&error))?
         } else if every || scope == Scope::Everywhere {
-            if NamespaceId::of_process(1).is_err() {
+            if !host::sees_all_namespaces() {
                 let what = "look into the network namespaces of other users";
                 context.note(&HostError::permission(what, "CAP_SYS_ADMIN and CAP_SYS_PTRACE").to_string());
             }
@@ -167,7 +170,7 @@ impl<'a> View<'a> {
 
     /// The rows; what is missing in them is told aside, and taints the verdict.
     fn note<T>(&self, snapshot: Snapshot<T>) -> Vec<T> {
-        snapshot.notes.into_iter().chain(self.containers.notes()).for_each(|note| self.context.note(&note));
+        snapshot.notes.iter().chain(self.containers.notes()).for_each(|note| self.context.note(note));
         snapshot.rows
     }
 }

@@ -19,8 +19,8 @@ use rhai::Engine;
 use super::context::Context;
 use super::docs::Entry;
 use super::source::Noun;
-
-use crate::host::{Connection, Container, Interface, InterfaceRate, Listener, Veth};
+use crate::host::container::{Container, Veth};
+use crate::host::{Connection, Interface, InterfaceRate, Listener};
 use crate::protocol::http1::Credential;
 use crate::record::Kind;
 use crate::trace::{Attempt, Comparison, Hop, Resolution, Trace};

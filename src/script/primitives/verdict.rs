@@ -49,6 +49,14 @@ pub(crate) const ENTRIES: &[Entry] = &[
         example: "ignore_loss()",
         needs: None,
     },
+    Entry {
+        name: "packet_counts",
+        signature: "packet_counts() -> map",
+        group: Group::Verdict,
+        doc: "How many packets have been captured, received and dropped by now, as the summary of the run counts them.",
+        example: "if packet_counts().dropped > 1000 { inconclusive(\"too many packets were dropped\") }",
+        needs: None,
+    },
 ];
 
 pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
@@ -65,6 +73,14 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
     });
     let this = context.clone();
     engine.register_fn("ignore_loss", move || this.ledger.borrow_mut().loss_ignored = true);
+    let this = context.clone();
+    engine.register_fn("packet_counts", move || packet_counts(&this));
+}
+
+fn packet_counts(context: &Context) -> Map {
+    let ledger = context.ledger.borrow();
+    let counts = [("captured", ledger.captured), ("received", ledger.received), ("dropped", ledger.loss.dropped)];
+    counts.map(|(name, count)| (name.into(), i64::try_from(count).unwrap_or(i64::MAX).into())).into()
 }
 
 fn finding(context: &Context, id: &str, details: &Map) -> Result<(), Box<EvalAltResult>> {

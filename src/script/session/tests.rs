@@ -110,3 +110,13 @@ fn the_variables_of_a_session_are_known_by_what_they_hold() {
     assert!(matches!(shape("x"), Some(Shape::Record(Some(kind))) if kind.fields[0].name == "a"));
     assert_eq!(session.variables().iter().filter(|v| v.name == "x").count(), 1, "the later one hides the earlier one");
 }
+
+#[test]
+fn this_host_is_looked_at_only_with_permission() {
+    for call in ["interfaces()", "rates(\"1h\")", "listeners()", "connections()"] {
+        let failure = line(&session(), call).failure.unwrap();
+        assert_eq!(failure.kind, ErrorKind::Permission, "{failure}");
+    }
+    let session = Netscript::builder().allow(Permission::Host).build().unwrap();
+    assert_eq!(integer(&line(&session, "interfaces().filter(|i| i.kind == \"loopback\").len()")), 1);
+}

@@ -13,6 +13,7 @@ use super::super::stream::{Plan, RowSource, Stream};
 use super::super::value::to_row;
 use super::{Result, Verbs};
 use crate::capture::{Interface, Writer};
+use crate::flow::Owners;
 use crate::packet::{Packet, RawPacket};
 use crate::record::{Row, Value};
 use crate::report::Chart;
@@ -87,7 +88,9 @@ pub(crate) fn table(
     let plan = stream.consume(verb)?;
     let wanted = match (columns, plan.kind()) {
         ([], Some(kind)) if !context.out.borrow().shows_all_fields() => {
-            Fields::of(kind.fields.iter().filter(|field| field.main).map(|field| field.name.as_ref()))
+            let main = kind.fields.iter().filter(|field| field.main).map(|field| field.name.as_ref());
+            let live = if plan.is_live() { &Owners::SHOWN[..] } else { &[] };
+            Fields::of(main.chain(live.iter().copied()))
         }
         ([], _) => Fields::All,
         (columns, _) => Fields::of(columns.iter().map(|column| column.split('.').next().unwrap_or(column))),

@@ -7,16 +7,19 @@ use crate::support::needs;
 const FOREVER: [&str; 3] = ["eval", "--duration", "forever"];
 
 #[test]
-fn an_interface_that_goes_down_does_not_end_the_others() {
+fn an_interface_that_goes_down_ends_with_a_note_and_the_others_go_on() {
     needs!("tcpreplay");
     let wire = Wire::new();
     wire.add("eth1");
-    let listening = wire.listen(&[&FOREVER[..], &["-i", "eth0", "-i", "eth1", "capture().count()"]].concat());
+    let count = (2 * PACKETS).to_string();
+    let arguments = ["-i", "eth0", "-i", "eth1", "-c", &count, "capture().count()"];
+    let mut listening = wire.listen(&[&FOREVER[..], &arguments].concat());
     wire.send("eth0", &incident(), 1);
     wire.far.ip("link set eth0 down");
+    listening.says("capturing on eth0 ended: it went down");
     wire.send("eth1", &incident(), 1);
-    let ended = listening.interrupted();
-    assert_eq!(ended.stdout.trim(), (2 * PACKETS).to_string(), "{}", ended.stderr);
+    let ended = listening.ended();
+    assert_eq!((ended.code, ended.stdout.trim()), (Some(3), &*count), "{}", ended.stderr);
 }
 
 #[test]

@@ -8,10 +8,10 @@ mod netns;
 mod running;
 mod traffic;
 
-pub(crate) use container::Image;
+pub(crate) use container::{Container, Image};
 pub(crate) use engine::Engine;
 pub(crate) use netns::{Netns, connect};
-pub(crate) use running::{Running, until};
+pub(crate) use running::{Running, listeners, until};
 pub(crate) use traffic::{Rates, slow_web_server};
 
 use std::io::Write as _;

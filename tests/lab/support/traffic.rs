@@ -8,7 +8,8 @@ use tempfile::TempDir;
 
 use super::container::{Container, Image};
 use super::engine::Engine;
-use super::running::{listeners, until};
+use super::netns::Netns;
+use super::running::{Running, listeners, until};
 use super::succeed;
 
 /// `programs/traffic.rs` as one static program.
@@ -45,7 +46,11 @@ impl Rates {
 
     /// Takes hold within a few hundredths of a second. 0 is silence.
     pub(crate) fn set(&self, sender: &str, rate: u32) {
-        std::fs::write(self.0.path().join(sender), rate.to_string()).unwrap();
+        std::fs::write(self.file(sender), rate.to_string()).unwrap();
+    }
+
+    fn file(&self, sender: &str) -> PathBuf {
+        self.0.path().join(sender)
     }
 
     /// A container that sends requests to a server, `address:port`, as often as is set.
@@ -60,5 +65,11 @@ impl Rates {
         let rates = format!("{}:/rates:ro", self.0.path().display());
         let options = [&["--volume", &rates], options].concat();
         engine.run(image, name, &options, &["/traffic", "send", server, &format!("/rates/{name}")])
+    }
+
+    /// The same, of a host and not of a container.
+    pub(crate) fn stranger(&self, host: &Netns, name: &str, server: &str) -> Running {
+        let mut traffic = host.command(program().to_str().unwrap());
+        Running::spawn(traffic.args(["send", server]).arg(self.file(name)))
     }
 }

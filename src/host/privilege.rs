@@ -1,0 +1,19 @@
+//! What this process may look at.
+
+use rustix::thread::{CapabilitySet, capabilities};
+
+/// Whether it may look at processes of other users: `CAP_SYS_PTRACE`.
+pub(super) fn sees_all_processes() -> bool {
+    has(CapabilitySet::SYS_PTRACE)
+}
+
+/// Whether it may find and enter the network namespaces of other users: `CAP_SYS_PTRACE` and `CAP_SYS_ADMIN`.
+#[must_use]
+pub fn sees_all_namespaces() -> bool {
+    has(CapabilitySet::SYS_PTRACE | CapabilitySet::SYS_ADMIN)
+}
+
+fn has(wanted: CapabilitySet) -> bool {
+    // Asked of oneself, this fails on no kernel that there is.
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(wanted))
+}
