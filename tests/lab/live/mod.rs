@@ -4,6 +4,7 @@ mod counts;
 mod ends;
 mod permissions;
 mod places;
+mod recording;
 mod rows;
 mod wire;
 
