@@ -48,14 +48,3 @@ fn a_script_that_listens_does_not_read_the_file_of_the_run() {
     assert!(ended.stderr.contains("capture() names what to listen on, but this run reads a file"), "{}", ended.stderr);
     assert_eq!(ended.code, Some(2));
 }
-
-#[test]
-fn the_interfaces_of_all_namespaces_are_listed() {
-    needs!();
-    let wire = Wire::new();
-    wire.far.ip("address add 192.0.2.77/24 dev eth0");
-    let ended = wire.far.netscript(&wire.folder, &["-D"]);
-    let line = ended.stdout.lines().find(|line| line.contains("192.0.2.77/24")).unwrap_or_default();
-    let cells: Vec<_> = line.split_whitespace().collect();
-    assert_eq!(cells[..3], ["eth0", "veth", "up"], "{}{}", ended.stdout, ended.stderr);
-}
