@@ -84,7 +84,12 @@ impl HostError {
 
     /// Whether something could not be observed (exit code 3) and not asked for wrongly (exit code 2).
     #[must_use]
-    pub const fn could_not_observe(&self) -> bool {
-        !matches!(self, Self::Unknown { .. } | Self::Ambiguous { .. })
+    pub fn could_not_observe(&self) -> bool {
+        match self {
+            Self::Unknown { .. } | Self::Ambiguous { .. } => false,
+            // It is there, and is something else.
+            Self::System { cause, .. } => cause.kind() != io::ErrorKind::InvalidInput,
+            _ => true,
+        }
     }
 }

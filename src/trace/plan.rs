@@ -22,8 +22,8 @@ pub struct Plan {
 }
 
 impl Default for Plan {
-    /// 30 hops, three probes each, one second of patience; sixteen probes at once, then four a millisecond, so that a near
-    /// target answers before those are sent that go beyond it.
+    /// 30 hops, three probes each, one second of patience; 32 probes at once, then four a millisecond. Replies are heard in
+    /// between, so that a near target answers before many probes are sent that go beyond it.
     fn default() -> Self {
         Self {
             first: 1,
@@ -31,7 +31,7 @@ impl Default for Plan {
             probes: 3,
             timeout: Duration::from_secs(1),
             patience: Duration::from_millis(60),
-            burst: 16,
+            burst: 32,
             interval: Duration::from_micros(250),
         }
     }

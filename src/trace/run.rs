@@ -157,7 +157,7 @@ fn target(request: &Request, stop: BorrowedFd<'_>) -> Result<SocketAddr, TraceEr
         Some(Family::V6) => address.is_ipv6(),
     };
     match (addresses.iter().find(wanted), addresses.first()) {
-        (Some(&address), _) if is_of_one_host(address) => Ok(SocketAddr::new(address.to_canonical(), request.port)),
+        (Some(&address), _) if is_of_one_host(address) => Ok(SocketAddr::new(address, request.port)),
         (Some(&address), _) => Err(TraceError::NoHost(address)),
         (None, Some(&address)) => Err(TraceError::Family {
             host: request.host.clone(),

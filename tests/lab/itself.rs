@@ -73,8 +73,8 @@ fn containers_of_podman_talk_and_leave_nothing_behind() {
 fn containers_talk(engine: Engine) {
     let network = engine.network("shop");
     let options = ["--network", "shop"];
-    let server = slow_web_server(&engine, "web", &options, 3000);
-    let address = format!("{}:3000", server.address("shop"));
+    let server = slow_web_server(&engine, "web", &options, 8000);
+    let address = format!("{}:8000", server.address("shop"));
     let rates = Rates::new();
     rates.set("visitor", 100);
     let visitor = rates.sender(&engine, Image::Scratch, "visitor", &options, &address);

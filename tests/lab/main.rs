@@ -9,7 +9,6 @@ mod containers;
 mod host;
 mod itself;
 mod live;
-mod noisy;
 #[path = "../support/program.rs"]
 #[expect(dead_code, reason = "the lab runs the program in namespaces, and needs not all ways to run it")]
 mod program;

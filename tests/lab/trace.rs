@@ -229,6 +229,28 @@ fn two_equal_paths_are_both_seen() {
 }
 
 #[test]
+fn probes_leave_from_where_they_are_told_to() {
+    needs!("nft");
+    let chain = Chain::new(3);
+    chain.source().ip("address add 192.0.2.77/32 dev lo");
+    for hop in 1..=3 {
+        let back = if hop == 1 { "198.51.100.5".to_owned() } else { Chain::near_address(hop).to_string() };
+        chain.hop(hop).ip(&format!("route add 192.0.2.77/32 via {back}"));
+    }
+    let expected = Expected::new("open", None, routers(1..3).into_iter().chain([TARGET]));
+    for method in PROBERS {
+        let source = Some("192.0.2.77".parse().unwrap());
+        let from = Request { source, interface: Some("right".into()), ..request(&chain, TARGET, OPEN, method) };
+        let trace = traced(&from);
+        expected.check(&trace, &format!("{method:?}"));
+        assert_eq!(trace.get("source").unwrap().to_string(), "192.0.2.77");
+        // Nothing comes back from an interface that leads nowhere.
+        let nowhere = Request { interface: Some("lo".into()), ..request(&chain, TARGET, OPEN, method) };
+        assert_eq!(traced(&nowhere).conclusion().verdict.name(), "filtered");
+    }
+}
+
+#[test]
 fn udp_and_echo_tell_what_they_can() {
     needs!("nft");
     let chain = Chain::new(4);

@@ -236,8 +236,14 @@ impl Index {
         }
     }
 
+    /// What closed first goes first, and of what is open whatever came first.
     fn forget_oldest(&mut self) {
         let before = self.entries;
+        while self.entries == before
+            && let Some((time, endpoints)) = self.closed.pop_front()
+        {
+            self.remove(&endpoints, |entry| entry.closed == Some(time));
+        }
         while self.entries == before
             && let Some(endpoints) = self.arrived.pop_front()
         {

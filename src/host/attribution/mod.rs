@@ -13,6 +13,8 @@ mod known;
 mod lookup;
 mod places;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod watcher;
 
 use std::fmt;

@@ -9,7 +9,7 @@ use super::api::Described;
 use super::cgroup;
 use super::engines::{Engine, Engines, Told, Trouble};
 use super::process::{Group, Processes};
-use super::{Container, EngineSockets, KnownBy, Runtime, short};
+use super::{Container, EngineSockets, KnownBy, Runtime, has_processes, short};
 use crate::host::{HostError, Namespace, NamespaceId, links};
 
 /// Which containers to look for, and where.
@@ -49,7 +49,7 @@ impl Containers {
         let groups = processes.by_id();
         told.extend(engines.describe(&unlisted(&told, &groups)));
         // Of these the list and the processes do not say the same: they begin or end just now.
-        let unclear = |(_, it): &&Told| has_process(it) != groups.contains_key(it.id.as_str());
+        let unclear = |(_, it): &&Told| has_processes(&it.state) != groups.contains_key(it.id.as_str());
         let now = engines.now(&told.iter().filter(unclear).cloned().collect::<Vec<_>>());
 
         let mut containers = Self::default();
@@ -61,7 +61,7 @@ impl Containers {
                 Some(Some(now)) => (described.state, pid) = (now.state.clone(), now.pid),
                 None => {}
             }
-            let runs = has_process(&described);
+            let runs = has_processes(&described.state);
             let found = match groups.get(described.id.as_str()).filter(|_| runs) {
                 Some((path, group)) => Found::group(path, group, &processes),
                 None => Found::pid(pid, &described),
@@ -227,11 +227,6 @@ fn unlisted(told: &[Told], groups: &HashMap<&str, (&str, &Group)>) -> Vec<String
     unknown.map(|(id, _)| (*id).to_owned()).collect()
 }
 
-/// Whether its engine says that it has processes.
-fn has_process(described: &Described) -> bool {
-    matches!(described.state.as_str(), "running" | "paused" | "restarting" | "stopping")
-}
-
 /// What the system shows of a container.
 #[derive(Default)]
 struct Found {
@@ -244,10 +239,12 @@ struct Found {
 
 impl Found {
     fn group(path: &str, group: &Group, processes: &Processes) -> Self {
+        let in_host = group.namespace.as_ref().is_some_and(|own| is_of_host(own.id(), group, processes));
+        let begins = in_host && group.is_runtime;
         Self {
             pid: Some(group.first.pid),
-            host_network: group.namespace.as_ref().is_some_and(|own| is_of_host(own.id(), group, processes)),
-            namespace: group.namespace.clone(),
+            namespace: group.namespace.clone().filter(|_| !begins),
+            host_network: in_host && !begins,
             cgroup: Some(path.to_owned()),
         }
     }
@@ -264,12 +261,14 @@ impl Found {
     }
 }
 
-fn of_engine(engine: Engine, described: Described, found: Found) -> Container {
-    let host_network = match described.network_mode.as_str() {
-        "host" => true,
-        mode if mode.is_empty() || mode.starts_with("container:") => found.host_network,
-        _ => false,
-    };
+fn of_engine(engine: Engine, described: Described, mut found: Found) -> Container {
+    let mode = described.network_mode.as_str();
+    let may_share = mode.is_empty() || mode.starts_with("container:") || mode.starts_with("ns:");
+    let host_network = mode == "host" || may_share && found.host_network;
+    if found.host_network && !host_network {
+        // It begins just now: its process is still where its engine is.
+        found.namespace = None;
+    }
     Container {
         name: described.name,
         id: described.id,

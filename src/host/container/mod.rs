@@ -130,6 +130,12 @@ impl Container {
         short(&self.id)
     }
 
+    /// Whether it has processes, as far as its engine says.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        has_processes(&self.state)
+    }
+
     /// Its network namespace.
     ///
     /// # Errors
@@ -141,12 +147,19 @@ impl Container {
             return Ok(namespace);
         }
         let doing = || format!("look into the container {}", self.name);
+        let without = |why: String| HostError::System { doing: doing(), cause: io::Error::other(why) };
+        if !self.runs() {
+            return Err(without(format!("it does not run ({})", self.state)));
+        }
         let Some(pid) = self.pid else {
-            let cause = io::Error::other(format!("it does not run ({})", self.state));
-            return Err(HostError::System { doing: doing(), cause });
+            let why =
+                "its processes are not those of this host: it begins or ends just now, or runs in a virtual machine";
+            return Err(without(why.to_owned()));
         };
-        let looked = Namespace::of_process(pid).map_err(|error| all_that_is_needed(error, doing));
-        looked.and(Err(self.gone()))
+        match Namespace::of_process(pid).map_err(|error| all_that_is_needed(error, doing)) {
+            Err(error @ HostError::Permission { .. }) => Err(error),
+            Ok(_) | Err(_) => Err(self.gone()),
+        }
     }
 
     /// Whether it still is what it was when it was looked at.
@@ -169,6 +182,11 @@ fn all_that_is_needed(error: HostError, doing: impl Fn() -> String) -> HostError
         HostError::Permission { .. } => HostError::permission(doing(), PRIVILEGES),
         other => other,
     }
+}
+
+/// Whether a container in this state has processes.
+fn has_processes(state: &str) -> bool {
+    matches!(state, "running" | "paused" | "restarting" | "stopping")
 }
 
 /// An id as engines show it.

@@ -25,6 +25,9 @@ pub(super) struct Group {
     pub(super) runtime: Runtime,
     pub(super) id: String,
     pub(super) first: First,
+    /// Whether that seems to be the low-level runtime yet, which is counted to the container before it is in its namespace;
+    /// `exe` is what it is called when it runs itself anew.
+    pub(super) is_runtime: bool,
     /// None where this user may not look.
     pub(super) namespace: Option<Namespace>,
 }
@@ -64,13 +67,15 @@ impl Processes {
     /// Nothing if the process ends meanwhile.
     fn add(&mut self, process: &Process) -> Option<()> {
         let cgroups = process.cgroups().ok()?;
-        let first = First { start: process.stat().ok()?.starttime, pid: u32::try_from(process.pid()).ok()? };
+        let stat = process.stat().ok()?;
+        let first = First { start: stat.starttime, pid: u32::try_from(process.pid()).ok()? };
         match cgroup::of_process(&cgroups.0).into_iter().next() {
             Some(member) => {
                 if self.groups.get(member.path).is_none_or(|known| first < known.first) {
                     let namespace = self.namespace_of(process)?;
+                    let is_runtime = matches!(stat.comm.split(':').next(), Some("runc" | "crun" | "exe"));
                     let (runtime, id) = (member.runtime, member.id.into_owned());
-                    self.groups.insert(member.path.to_owned(), Group { runtime, id, first, namespace });
+                    self.groups.insert(member.path.to_owned(), Group { runtime, id, first, is_runtime, namespace });
                 }
             }
             None => {
@@ -113,7 +118,7 @@ mod tests {
         ];
         let group = |pid| {
             let first = First { start: 1, pid };
-            Group { runtime: Runtime::Containerd, id: web.clone(), first, namespace: None }
+            Group { runtime: Runtime::Containerd, id: web.clone(), first, is_runtime: false, namespace: None }
         };
         let groups = [(paths[0].clone(), group(1)), (paths[1].clone(), group(2))].into();
         let processes = Processes { groups, ..Processes::default() };

@@ -81,7 +81,7 @@ impl Containers {
         if container.host_network {
             return none(format!("{name} uses the network of its host and has no interfaces of its own"));
         }
-        if container.pid.is_none() && container.namespace.is_none() {
+        if !container.runs() {
             return none(format!("{name} does not run ({})", container.state));
         }
         let namespace = container.network_namespace()?;

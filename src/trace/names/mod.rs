@@ -24,8 +24,9 @@ use super::record::Hop;
 
 /// The addresses of a host, in the order in which the system would use them.
 pub(super) fn addresses(host: &str, stop: BorrowedFd<'_>) -> Result<Vec<IpAddr>, TraceError> {
-    if let Ok(address) = host.parse() {
-        return Ok(vec![address]);
+    if let Ok(address) = host.parse::<IpAddr>() {
+        // An IPv4 address in the clothes of IPv6 (RFC 4291, section 2.5.5.2) is reached over IPv4.
+        return Ok(vec![address.to_canonical()]);
     }
     // The system's own search may take half a minute and cannot be ended: it goes on by itself when nobody waits.
     let failed = |cause| TraceError::System { doing: format!("look {host} up"), cause };

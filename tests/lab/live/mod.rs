@@ -2,8 +2,10 @@
 
 mod counts;
 mod ends;
+mod mistakes;
 mod permissions;
 mod places;
+mod recording;
 mod rows;
 mod wire;
 

@@ -77,10 +77,10 @@ fn nothing_runs_in_a_container_that_is_captured_in() {
     let rates = Rates::new();
     engine.network("shop");
     let options = ["--network", "shop"];
-    let server = slow_web_server(&engine, "web", &options, 3000);
+    let server = slow_web_server(&engine, "web", &options, 8000);
     rates.set("visitor", 50);
     let visitor =
-        rates.sender(&engine, Image::Scratch, "visitor", &options, &format!("{}:3000", server.address("shop")));
+        rates.sender(&engine, Image::Scratch, "visitor", &options, &format!("{}:8000", server.address("shop")));
     for name in ["visitor", &visitor.id(), &visitor.id()[..6]] {
         let only = "tcp[tcpflags] & tcp-syn != 0 and tcp[tcpflags] & tcp-ack == 0";
         let container = ["eval", "--json", "--container", name, "-f", only, "-c", "10", "capture()"];

@@ -68,10 +68,6 @@ impl Listening {
         Self { running, banner }
     }
 
-    pub(super) fn pid(&self) -> u32 {
-        self.running.pid()
-    }
-
     /// Waits until it says that.
     #[track_caller]
     pub(super) fn says(&mut self, text: &str) -> String {

@@ -126,6 +126,11 @@ impl Chain {
         link6(hop, 2).into()
     }
 
+    /// The address of the hop before, on the link to this one.
+    pub(crate) fn near_address(hop: usize) -> IpAddr {
+        link(hop, 1).into()
+    }
+
     /// The IPv6 address of the hop before, on the link to this one.
     pub(crate) fn near_address6(hop: usize) -> IpAddr {
         link6(hop, 1).into()

@@ -6,7 +6,7 @@ mod engine;
 mod leash;
 mod netns;
 mod running;
-mod traffic;
+pub(crate) mod traffic;
 
 pub(crate) use container::{Container, Image};
 pub(crate) use engine::Engine;

@@ -8,12 +8,11 @@ use tempfile::TempDir;
 
 use super::container::{Container, Image};
 use super::engine::Engine;
-use super::netns::Netns;
-use super::running::{Running, listeners, until};
+use super::running::{listeners, until};
 use super::succeed;
 
 /// `programs/traffic.rs` as one static program.
-pub(super) fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/programs/traffic.rs");
         let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -49,7 +48,8 @@ impl Rates {
         std::fs::write(self.file(sender), rate.to_string()).unwrap();
     }
 
-    fn file(&self, sender: &str) -> PathBuf {
+    /// Where the rate of a sender stands.
+    pub(crate) fn file(&self, sender: &str) -> PathBuf {
         self.0.path().join(sender)
     }
 
@@ -65,11 +65,5 @@ impl Rates {
         let rates = format!("{}:/rates:ro", self.0.path().display());
         let options = [&["--volume", &rates], options].concat();
         engine.run(image, name, &options, &["/traffic", "send", server, &format!("/rates/{name}")])
-    }
-
-    /// The same, of a host and not of a container.
-    pub(crate) fn stranger(&self, host: &Netns, name: &str, server: &str) -> Running {
-        let mut traffic = host.command(program().to_str().unwrap());
-        Running::spawn(traffic.args(["send", server]).arg(self.file(name)))
     }
 }

@@ -1,12 +1,24 @@
 //! `netscript run noisy-container`: who floods the web server.
+//!
+//! Part of the lab, but on its own: cargo runs the tests of one file after those of another, and the busiest listener of
+//! this host has to be the one of these tests.
+
+#[path = "../support/program.rs"]
+#[expect(dead_code, reason = "only some ways to run the program are needed")]
+mod program;
+#[path = "../lab/support/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "only some parts of the lab are needed")]
+mod support;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use netscript::script::Library;
 use serde_json::Value;
 
 use crate::program::{Ended, Folder, run};
-use crate::support::{Container, Engine, Image, Rates, needs, slow_web_server, until};
+use crate::support::traffic::program;
+use crate::support::{Container, Engine, Image, Rates, Running, needs, slow_web_server, until};
 
 const SENDERS: [&str; 5] = ["http-sender1", "http-sender2", "http-sender3", "http-sender4", "http-sender5"];
 
@@ -260,7 +272,6 @@ fn nobody_is_accused_where_nobody_stands_out() {
     shop.run_on_port_3000().acquits("none of 1 clients");
     shop.set([0; 5]);
     shop.run_on_port_3000().acquits("nobody sends anything to port 3000");
-    shop.run(&[]).acquits("nobody sends anything to anybody who listens");
 }
 
 #[test]
@@ -274,7 +285,8 @@ fn too_little_traffic_a_stranger_and_a_port_without_listener_are_inconclusive() 
     shop.set([50, 50, 60, 80, 50]);
     shop.rates.set("host", 400);
     let server = format!("{}:3000", shop.server.address("shop"));
-    let _host = shop.rates.stranger(&engine.host, "host", &server);
+    let mut traffic = engine.host.command(program().to_str().unwrap());
+    let _host = Running::spawn(traffic.args(["send", &server]).arg(shop.rates.file("host")));
     shop.run_on_port_3000().is_inconclusive("and is no container of this host");
 }
 
@@ -299,4 +311,46 @@ fn a_container_of_podman_is_named() {
     let answer = shop.run_on_port_3000();
     answer.accuses("http-sender4");
     assert!(answer.text.ends_with("\nTo stop it: podman stop http-sender4"), "{}", answer.text);
+}
+
+#[test]
+fn the_readme_shows_what_is_printed_and_the_examples_of_the_header_run() {
+    needs!("dockerd", "docker", "iptables", "busybox");
+    let engine = Engine::docker();
+    let shop = Shop::open(&engine, [50, 60, 55, 400, 80]);
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, shown) = readme.split_once("$ sudo netscript run noisy-container\n").unwrap();
+    let (shown, _) = shown.split_once("\n$ ").unwrap();
+    let ended = engine.netscript(&shop.folder, &["run", "noisy-container"]);
+    // Where it listens depends on what else there is.
+    let (listening, summary) = ended.stderr.split_once('\n').unwrap();
+    assert!(listening.contains("web:any"), "{listening}");
+    let (_, shown) = shown.split_once('\n').unwrap();
+    assert_eq!(without_numbers(&(ended.stdout + summary)), without_numbers(shown));
+
+    let script = Library::new(Vec::new()).find("noisy-container").unwrap();
+    assert!(!script.header.examples.is_empty());
+    for example in &script.header.examples {
+        let arguments: Vec<_> = example.split(' ').skip(1).collect();
+        let ended = engine.netscript(&shop.folder, &arguments);
+        assert_eq!(ended.code, Some(1), "{example}: {}", ended.stderr);
+    }
+}
+
+/// A text with all numbers alike, the names that are numbers, and columns as wide as their words.
+fn without_numbers(text: &str) -> String {
+    let name = |word: &str| -> String {
+        let prefix = ["veth", "br-"].into_iter().find(|prefix| {
+            let digits = word.trim_end_matches(',').strip_prefix(prefix).unwrap_or_default();
+            digits.len() >= 7 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        });
+        let is_number = |c: char| c.is_ascii_digit() || c == '.' || c == ',';
+        match prefix {
+            Some(prefix) => format!("{prefix}…"),
+            None if word.trim_matches(['(', ')', ';']).chars().all(is_number) => "…".to_owned(),
+            None => word.to_owned(),
+        }
+    };
+    let line = |line: &str| line.split_whitespace().map(name).collect::<Vec<_>>().join(" ");
+    text.lines().map(line).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
