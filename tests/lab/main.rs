@@ -6,6 +6,7 @@
 
 mod attribution;
 mod containers;
+mod egress;
 mod host;
 mod itself;
 mod live;

@@ -1,0 +1,145 @@
+//! `netscript run egress-trace`: as a user without any privilege it traces, logs and serves.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::program::{NETSCRIPT, run};
+use crate::support::chain::{Chain, FILTERED};
+use crate::support::{Running, needs, succeed, until};
+
+/// Where the page is, on the loopback interface of who traces.
+const PAGE: &str = "127.0.0.1:8080";
+
+/// The stock app in a chain, as `nobody` and without capabilities, with this in its environment.
+fn app(chain: &Chain, environment: &[(&str, &str)], arguments: &[&str]) -> Command {
+    let mut command = chain.source().command("setpriv");
+    command.env_clear().envs(environment.iter().copied());
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]);
+    command.args(["--no-new-privs", NETSCRIPT, "run", "egress-trace"]).args(arguments);
+    command
+}
+
+fn ask(chain: &Chain, path: &str) -> Option<String> {
+    let answer = chain.source().command("curl").args(["-sSf", &format!("http://{PAGE}{path}")]).output().unwrap();
+    answer.status.success().then(|| String::from_utf8(answer.stdout).unwrap())
+}
+
+fn status_of(chain: &Chain, method: &str, path: &str) -> String {
+    let url = format!("http://{PAGE}{path}");
+    succeed(chain.source().command("curl").args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", method, &url]))
+}
+
+/// What the report says of an endpoint, once it says that.
+#[track_caller]
+fn reported(chain: &Chain, endpoint: &str, verdict: &str) -> Value {
+    until(&format!("{endpoint} to be {verdict}"), || {
+        let report: Value = serde_json::from_str(&ask(chain, "/report.json")?).unwrap();
+        let mut endpoints = report["endpoints"].as_array().unwrap().iter();
+        endpoints.find(|known| known["endpoint"] == endpoint && known["verdict"] == verdict).cloned()
+    })
+}
+
+/// A chain with a firewall behind its third hop.
+fn blocked() -> Chain {
+    let chain = Chain::new(5);
+    chain.filter(3, "forward", &format!("tcp dport {FILTERED} drop"));
+    chain
+}
+
+#[test]
+fn a_user_without_privileges_is_told_where_the_way_out_is_blocked() {
+    needs!("nft", "setpriv");
+    let chain = blocked();
+    let environment = [("ENDPOINT", "203.0.113.9"), ("ENDPOINT_TCP_PORT", "443,5432")];
+    let ended = run(&mut app(&chain, &environment, &["--", "--rounds=2", "--interval=50ms"]));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let said: Vec<&str> = ended.stdout.lines().filter_map(|line| Some(line.split_once("Z 203")?.1)).collect();
+    let (open, filtered) = (
+        ".0.113.9:443 open: the target answers at hop 5",
+        ".0.113.9:5432 filtered: nothing answers beyond hop 3 (198.51.100.14)",
+    );
+    assert_eq!(said, [open, filtered, open, filtered], "{ended:?}");
+    let hops: Vec<&str> = ended.stdout.lines().skip(1).take(5).map(|line| &line[..19]).collect();
+    let way = [
+        "   1  198.51.100.6 ",
+        "   2  198.51.100.10",
+        "   3  198.51.100.14",
+        "   4  198.51.100.18",
+        "   5  203.0.113.9  ",
+    ];
+    assert_eq!(hops, way, "{ended:?}");
+    assert!(ended.stdout.contains("  egress-blocked: 203.0.113.9:5432\n"), "{ended:?}");
+    assert!(ended.stdout.contains("prober      connect\n"), "without privileges: {ended:?}");
+}
+
+#[test]
+fn exit_codes_follow_the_last_round() {
+    needs!("nft", "setpriv");
+    let chain = blocked();
+    for (endpoints, code) in [
+        ("203.0.113.9:443,[2001:db8:ffff::9]:443", 0),
+        ("203.0.113.9:443,203.0.113.9:444", 1),
+        ("203.0.113.9:443,no-such-host.invalid:443", 3),
+        ("203.0.113.9:443,no-such-host.invalid:443,203.0.113.9:5432", 1),
+        ("203.0.113.9:70000", 2),
+    ] {
+        let ended = run(&mut app(&chain, &[], &["--json", "--", "--rounds=1", "--endpoints", endpoints]));
+        assert_eq!(ended.code, Some(code), "{endpoints}: {ended:?}");
+        let lines: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let rounds = lines.iter().filter(|line| line["verdict"].is_string() && line["record"] != "verdict").count();
+        assert_eq!(rounds, if code == 2 { 0 } else { endpoints.split(',').count() }, "{endpoints}: {ended:?}");
+    }
+}
+
+#[test]
+fn the_page_metrics_and_report_follow_what_becomes_of_the_way() {
+    needs!("nft", "setpriv", "curl");
+    let chain = blocked();
+    let environment = [("PORT", "8080")];
+    let endpoints = "--endpoints=203.0.113.9:443,203.0.113.9:5432";
+    let arguments = ["--allow", "serve", "--", endpoints, "--interval=100ms"];
+    let mut command = app(&chain, &environment, &arguments);
+    let mut running = Running::spawn(&mut command);
+    assert_eq!(running.says("serving"), "netscript: serving http://0.0.0.0:8080/");
+
+    let db = reported(&chain, "203.0.113.9:5432", "filtered");
+    assert_eq!(db["trace"]["blocked_at"]["address"], Chain::address(3).to_string());
+    assert!(db["text"].as_str().unwrap().contains("\n   3  198.51.100.14"), "{db}");
+    let page = ask(&chain, "/").unwrap();
+    assert!(page.contains("<strong>filtered</strong>") && page.contains("<strong>open</strong>"), "{page}");
+    assert!(page.contains("<td class=\"text\">198.51.100.14</td>") && page.contains("<svg "), "{page}");
+    let metrics = ask(&chain, "/metrics").unwrap();
+    assert!(metrics.contains("verdict{endpoint=\"203.0.113.9:5432\",verdict=\"filtered\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("verdict{endpoint=\"203.0.113.9:443\",verdict=\"open\"} 1\n"), "{metrics}");
+    assert_eq!(ask(&chain, "/healthz").as_deref(), Some("ok\n"));
+    let codes =
+        [("GET", "/nothing"), ("POST", "/"), ("GET", "/")].map(|(method, path)| status_of(&chain, method, path));
+    assert_eq!(codes, ["404", "405", "200"]);
+
+    // The firewall goes: the way is open, and the history knows of both.
+    chain.hop(3).nft("delete table inet firewall");
+    let db = reported(&chain, "203.0.113.9:5432", "closed");
+    assert!(db["counts"]["filtered"].as_u64().unwrap() > 0, "{db}");
+    running.signal(Signal::TERM);
+    let ended = running.ended();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("egress-closed: 203.0.113.9:5432\n"), "{ended:?}");
+    assert!(ended.stdout.contains("pass  203.0.113.9:443 is open: "), "{ended:?}");
+}
+
+#[test]
+fn each_round_is_written_at_once() {
+    needs!("setpriv");
+    let chain = Chain::new(2);
+    let mut command = app(&chain, &[], &["--", "--endpoints=203.0.113.9:443", "--interval=1h"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.ends_with(" 203.0.113.9:443 open: the target answers at hop 2"), "{first}");
+    assert!(lines.next().unwrap().unwrap().starts_with("   1  198.51.100.6"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
