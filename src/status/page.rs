@@ -20,11 +20,13 @@ const LONG: usize = 2000;
 /// The page.
 pub(super) fn html(status: &Status, now: Time) -> String {
     let title = fragment::text(status.title(), LONG);
+    let all = status.endpoints().len();
+    let open = status.endpoints().iter().filter(|history| history.last().verdict == Verdict::Open).count();
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"refresh\" content=\"{REFRESH}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{}{}</style>\n</head>\n<body>\n<main>\n\
+         <title>{open} of {all} open: {title}</title>\n<style>\n{}{}</style>\n</head>\n<body>\n<main>\n\
          <header class=\"panel\">\n<h1>{title}</h1>\n<p class=\"source\">as of {now}, asked for again every {REFRESH} s; \
          also as <a href=\"report.json\">JSON</a> and <a href=\"metrics\">metrics</a></p>\n</header>\n",
         fragment::STYLE,
@@ -99,7 +101,7 @@ mod tests {
         let page = html(&status(), at(60));
         assert!(!page.contains("<script") && !page.contains("<img") && !page.contains('\u{202e}'), "{page}");
         assert!(page.contains("&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=&#39;"), "{page}");
-        assert!(page.contains("Egress &lt;of&gt; &quot;us&quot;</title>"), "{page}");
+        assert!(page.contains("<title>1 of 2 open: Egress &lt;of&gt; &quot;us&quot;</title>"), "{page}");
         assert!(HOSTILE.contains('\u{202e}') && page.contains(r"\u{202e}.example"), "{page}");
     }
 }

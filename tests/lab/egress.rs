@@ -6,19 +6,22 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::program::{NETSCRIPT, run};
-use crate::support::chain::{Chain, FILTERED};
+use crate::program::{Folder, NETSCRIPT, run};
+use crate::support::chain::{Chain, FILTERED, TARGET};
 use crate::support::{Running, needs, succeed, until};
 
 /// Where the page is, on the loopback interface of who traces.
 const PAGE: &str = "127.0.0.1:8080";
 
+/// What setpriv(1) makes of root: `nobody`, who may nothing and cannot get more.
+const UNPRIVILEGED: [&str; 6] =
+    ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"];
+
 /// The stock app in a chain, as `nobody` and without capabilities, with this in its environment.
 fn app(chain: &Chain, environment: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = chain.source().command("setpriv");
     command.env_clear().envs(environment.iter().copied());
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]);
-    command.args(["--no-new-privs", NETSCRIPT, "run", "egress-trace"]).args(arguments);
+    command.args(UNPRIVILEGED).args([NETSCRIPT, "run", "egress-trace"]).args(arguments);
     command
 }
 
@@ -30,6 +33,17 @@ fn ask(chain: &Chain, path: &str) -> Option<String> {
 fn status_of(chain: &Chain, method: &str, path: &str) -> String {
     let url = format!("http://{PAGE}{path}");
     succeed(chain.source().command("curl").args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", method, &url]))
+}
+
+/// A browser without a window that shows the page, in a folder of its own.
+fn browser(chain: &Chain, folder: &Folder, arguments: &[&str]) -> Command {
+    let mut chromium = chain.source().command("chromium");
+    chromium.env_clear().env("HOME", folder.path("")).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    chromium.arg(format!("--user-data-dir={}", folder.path("profile").display()));
+    chromium.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage"]);
+    chromium.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
+    chromium.args(arguments).arg(format!("http://{PAGE}/"));
+    chromium
 }
 
 /// What the report says of an endpoint, once it says that.
@@ -72,7 +86,8 @@ fn a_user_without_privileges_is_told_where_the_way_out_is_blocked() {
     ];
     assert_eq!(hops, way, "{ended:?}");
     assert!(ended.stdout.contains("  egress-blocked: 203.0.113.9:5432\n"), "{ended:?}");
-    assert!(ended.stdout.contains("prober      connect\n"), "without privileges: {ended:?}");
+    let prober = ended.stdout.lines().any(|line| line.split_whitespace().eq(["prober", "connect"]));
+    assert!(prober, "without privileges: {ended:?}");
 }
 
 #[test]
@@ -142,4 +157,52 @@ fn each_round_is_written_at_once() {
     assert!(lines.next().unwrap().unwrap().starts_with("   1  198.51.100.6"));
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn a_browser_shows_the_page_and_keeps_it_up_to_date() {
+    needs!("nft", "setpriv", "curl", "chromium", "python3", "unshare");
+    const HOSTILE: &str = "<script>alert(1)</script><img/src>.example";
+    let chain = Chain::new(4);
+    chain.filter(2, "forward", &format!("ip daddr {TARGET} tcp dport 443 drop"));
+    let folder = Folder::new();
+    folder.write("hosts", "127.0.0.1 localhost\n");
+    folder.write("resolv.conf", "nameserver 127.0.0.1\n");
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/programs/names.py");
+    let known = format!("{HOSTILE}={}", Chain::address(1));
+    let _names = Running::spawn(chain.source().command("python3").args([program, &known]));
+    // Names are looked up with the settings of this test, and those of the host stay as they are.
+    let inside = "mount --bind resolv.conf /etc/resolv.conf && mount --bind hosts /etc/hosts && exec \"$@\"";
+    let mut command = chain.source().command("unshare");
+    command.current_dir(folder.path("")).args(["--mount", "sh", "-c", inside, "sh", "setpriv"]);
+    let endpoints = "--endpoints=203.0.113.9:443,203.0.113.10:443";
+    let listen = format!("--listen={PAGE}");
+    command.args(UNPRIVILEGED).args([NETSCRIPT, "run", "egress-trace", "--allow", "serve", "--"]);
+    command.args([endpoints, &listen, "--interval=200ms", "--names"]);
+    let mut running = Running::spawn(&mut command);
+    running.says("serving");
+    reported(&chain, "203.0.113.9:443", "filtered");
+    reported(&chain, "203.0.113.10:443", "open");
+
+    let shown = run(&mut browser(&chain, &folder, &["--dump-dom"]));
+    let page = &shown.stdout;
+    assert!(page.contains("<title>1 of 2 open: Egress trace</title>"), "{shown:?}");
+    assert!(page.contains("<strong>filtered</strong> nothing answers beyond hop 2 (198.51.100.10)"), "{page}");
+    assert!(page.contains("<td class=\"text\">198.51.100.10</td>"), "{page}");
+    assert!(page.contains("<polyline class=\"stroke\"") || page.contains("<circle class=\"fill\""), "{page}");
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&lt;img/src&gt;.example"), "{page}");
+    assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
+
+    // It asks for itself again: nobody touches the browser while the firewall goes.
+    let _browser = Running::spawn(&mut browser(&chain, &folder, &["--remote-debugging-port=9222"]));
+    let has_title = |title: &str| {
+        until(title, || {
+            let mut curl = chain.source().command("curl");
+            let pages = curl.args(["-sS", "http://127.0.0.1:9222/json/list"]).output().unwrap().stdout;
+            String::from_utf8_lossy(&pages).contains(title).then_some(())
+        });
+    };
+    has_title("1 of 2 open: Egress trace");
+    chain.hop(2).nft("delete table inet firewall");
+    has_title("2 of 2 open: Egress trace");
 }
