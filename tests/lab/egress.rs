@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::program::{Folder, NETSCRIPT, run};
 use crate::support::chain::{Chain, FILTERED, TARGET};
-use crate::support::{Running, needs, succeed, until};
+use crate::support::{Engine, Running, needs, succeed, tool, until};
 
 /// Where the page is, on the loopback interface of who traces.
 const PAGE: &str = "127.0.0.1:8080";
@@ -205,4 +205,72 @@ fn a_browser_shows_the_page_and_keeps_it_up_to_date() {
     has_title("1 of 2 open: Egress trace");
     chain.hop(2).nft("delete table inet firewall");
     has_title("2 of 2 open: Egress trace");
+}
+
+/// What netscript needs of a system: a shell, and the libraries that it is linked with, where they are here.
+fn base(engine: &Engine) -> &'static str {
+    const NAME: &str = "lab/base";
+    let root = Folder::new();
+    let copy = |from: &str| {
+        let to = root.path(from.trim_start_matches('/'));
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(from, to).unwrap();
+    };
+    let linked = succeed(Command::new("ldd").arg(NETSCRIPT));
+    linked.split_whitespace().filter(|word| word.starts_with('/')).for_each(copy);
+    copy(&tool("busybox"));
+    std::fs::create_dir_all(root.path("bin")).unwrap();
+    std::os::unix::fs::symlink(tool("busybox"), root.path("bin/sh")).unwrap();
+    let archive = root.path("base.tar");
+    succeed(
+        Command::new("tar").arg("-C").arg(root.path("")).args(["--exclude=./base.tar", "-cf"]).arg(&archive).arg("."),
+    );
+    engine.client(&["import", archive.to_str().unwrap(), NAME]);
+    NAME
+}
+
+#[test]
+fn the_image_traces_logs_and_serves_as_an_ordinary_user_without_capabilities() {
+    needs!("dockerd", "docker", "busybox", "curl", "nft", "python3", "strip", "ldd", "tar");
+    let engine = Engine::docker();
+    let context = Folder::new();
+    context.write("Dockerfile", std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/Dockerfile")).unwrap());
+    succeed(Command::new(tool("strip")).arg("-o").arg(context.path("netscript")).arg(NETSCRIPT));
+    let base = format!("BASE={}", base(&engine));
+    let folder = context.path("");
+    let from = ["--build-arg", &base, "--build-arg", "BINARY=netscript", folder.to_str().unwrap()];
+    engine.client(&[&["build", "--network", "none", "--tag", "egress-trace"], &from[..]].concat());
+
+    // The host is what the container traces: a port is open, and a firewall is before another one.
+    let drop = format!("tcp dport {FILTERED} drop");
+    engine
+        .host
+        .nft(&format!("table inet firewall {{ chain input {{ type filter hook input priority 0; {drop}; }}; }};"));
+    let mut server = engine.host.command("python3");
+    let mut server = Running::spawn(server.args(["-m", "http.server", "--bind", "198.51.100.1", "443"]));
+    server.listens(443);
+    let locked = ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"];
+    let variables = ["--env", "ENDPOINT=198.51.100.1", "--env", "ENDPOINT_TCP_PORT=443,5432"];
+    let run = [&["run", "--detach", "--name", "egress"], &locked[..], &variables, &["egress-trace", "--interval=1s"]];
+    engine.client(&run.concat());
+
+    let process = engine.client(&["inspect", "--format", "{{.State.Pid}}", "egress"]);
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    assert!(status.contains("\nUid:\t65534\t65534\t65534\t65534\n"), "{status}");
+    assert!(
+        status.contains("\nCapEff:\t0000000000000000\n") && status.contains("\nCapBnd:\t0000000000000000\n"),
+        "{status}"
+    );
+    let logged = until("the first round", || {
+        let logged = engine.client(&["logs", "egress"]);
+        logged.contains(" 198.51.100.1:5432 filtered: ").then_some(logged)
+    });
+    assert!(logged.contains(" 198.51.100.1:443 open: the target answers at hop 1\n   1  198.51.100.1"), "{logged}");
+    let address = engine.client(&["inspect", "--format", "{{.NetworkSettings.IPAddress}}", "egress"]);
+    let mut curl = engine.host.command("curl");
+    let page = succeed(curl.args(["-sSf", &format!("http://{address}:8080/")]));
+    assert!(page.contains("<title>1 of 2 open: Egress trace</title>"), "{page}");
+    // What a platform does to end it.
+    engine.client(&["stop", "egress"]);
+    assert_eq!(engine.client(&["inspect", "--format", "{{.State.ExitCode}}", "egress"]), "1");
 }
