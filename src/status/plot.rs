@@ -28,13 +28,15 @@ pub(super) fn write(to: &mut String, history: &History) {
         let part = latency.as_secs_f64() / longest.as_secs_f64();
         BOTTOM - if part.is_finite() { part.clamp(0.0, 1.0) } else { 0.0 } * (BOTTOM - TOP)
     };
+    // Of an endpoint that never answered there is nothing to measure.
+    let highest = if longest == Duration::ZERO { String::new() } else { longest.to_string() };
     let name = fragment::text(&history.last().endpoint, 200);
     let _ = writeln!(
         to,
         "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"Latency and verdicts of {name}\">\n\
          <line class=\"grid\" x1=\"{LEFT}\" y1=\"{TOP}\" x2=\"{WIDTH}\" y2=\"{TOP}\"/>\
          <line class=\"grid\" x1=\"{LEFT}\" y1=\"{BOTTOM}\" x2=\"{WIDTH}\" y2=\"{BOTTOM}\"/>\n\
-         <text class=\"quiet\" x=\"{label}\" y=\"{top}\" text-anchor=\"end\">{longest}</text>\
+         <text class=\"quiet\" x=\"{label}\" y=\"{top}\" text-anchor=\"end\">{highest}</text>\
          <text class=\"quiet\" x=\"{label}\" y=\"{bottom}\" text-anchor=\"end\">0s</text>",
         label = LEFT - 8.0,
         top = TOP + 4.0,
