@@ -76,7 +76,8 @@ mod tests {
         let mut status = Status::new("egress");
         let of = |number: usize| Observation {
             endpoint: format!("db{number}:5432"),
-            reason: "ü".repeat(REASON),
+            // The bound is in the middle of a character.
+            reason: format!("a{}", "ü".repeat(REASON)),
             ..observation(Verdict::Open, 0)
         };
         for number in 0..ENDPOINTS {
@@ -85,6 +86,6 @@ mod tests {
         assert_eq!(status.add(of(ENDPOINTS)), Err(TooMany(format!("db{ENDPOINTS}:5432"))));
         assert_eq!(status.add(of(0)), Ok(()));
         let kept = &status.endpoints()[0].last().reason;
-        assert_eq!((kept.len(), kept.ends_with("ü…")), (REASON + '…'.len_utf8(), true));
+        assert_eq!((kept.len(), kept.ends_with("ü…")), (REASON - 1 + '…'.len_utf8(), true));
     }
 }
