@@ -156,7 +156,7 @@ pub(super) struct SourceArguments {
     )]
     pub(super) snaplen: u32,
     /// Live: size of the kernel's ring for each interface, in KiB
-    #[arg(short = 'B', long = "buffer-size", value_name = "KIB", default_value = "16384")]
+    #[arg(short = 'B', long = "buffer-size", value_name = "KIB", default_value = "32768")]
     pub(super) buffer: u32,
     /// Live: capture the SSH connection that this runs in, too
     #[arg(long)]

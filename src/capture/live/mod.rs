@@ -18,11 +18,13 @@ use crate::record::{Duration, Time};
 pub use session::RemoteShell;
 use tap::{Fetched, Tap};
 
-/// After this time the kernel hands over packets even where a block of the ring is not full.
-const BLOCK_TIMEOUT: Span = Span::from_millis(10);
+/// After this time the kernel hands over packets even where a block of the ring is not full. Each time that takes a block
+/// (256 KiB, as libpcap has it), so that this and the size of the ring say for how long a reader may be busy with something
+/// else: 2.5 s.
+const BLOCK_TIMEOUT: Span = Span::from_millis(20);
 
 /// Behind its end a source waits that long for the blocks that the kernel has not handed over.
-const LAST_BLOCKS: Duration = Duration::from_nanos(30_000_000);
+const LAST_BLOCKS: Duration = Duration::from_nanos(50_000_000);
 
 /// Packets of different interfaces that are further apart than this are in order.
 const HOLD_BACK: Duration = LAST_BLOCKS;
@@ -54,7 +56,7 @@ pub struct LiveSettings {
 
 impl Default for LiveSettings {
     fn default() -> Self {
-        Self { snaplen: 262_144, promiscuous: true, ring: ByteSize(16 << 20), remote_shell: false }
+        Self { snaplen: 262_144, promiscuous: true, ring: ByteSize(32 << 20), remote_shell: false }
     }
 }
 

@@ -9,7 +9,7 @@ fn what_is_not_there_is_told_with_the_nearest_name() {
     let wire = Wire::new();
     let (far, inhabitant) =
         (wire.far.name(), Running::spawn(wire.far.command("busybox").args(["sleep", "1000"])).pid().to_string());
-    let misspelt = &far[..far.len() - 1];
+    let misspelt = &*format!("{far}x");
     for (arguments, code, said) in [
         (&["-i", "eht0"][..], 2, "there is no interface `eht0`; did you mean `eth0`?"),
         (&["--netns", misspelt], 2, &format!("there is no network namespace `{misspelt}`; did you mean `")),
