@@ -23,6 +23,9 @@ const CONNECTIONS: usize = 32;
 /// The longest that a connection takes, from its first byte to its last: whoever is slow makes room for others.
 const CONNECTION_TIME: Duration = Duration::from_secs(10);
 
+/// The longest that the head of a request takes, which is small and comes at once.
+const HEAD_TIME: Duration = Duration::from_secs(2);
+
 /// Bytes and fields that the head of a request may have.
 const HEAD: usize = 16 << 10;
 const FIELDS: usize = 64;
@@ -118,7 +121,7 @@ async fn serve(stream: TcpStream, status: Arc<Mutex<Status>>) {
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(CONNECTION_TIME)
+        .header_read_timeout(HEAD_TIME)
         .keep_alive(false)
         .max_buf_size(HEAD)
         .max_headers(FIELDS)
