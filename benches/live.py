@@ -131,6 +131,8 @@ def idle(wire, program):
 
 
 def main():
+    # Ended from outside, it puts everything back, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=3, help="how often everything is run (3)")
     rounds = arguments.parse_args().rounds

@@ -207,16 +207,6 @@ impl Containers {
         sharing.sort_by_key(|container| container.endpoints.is_empty());
         sharing
     }
-
-    /// The container with this address. None if several have it: networks of different engines may use the same.
-    #[must_use]
-    pub fn of_address(&self, address: IpAddr) -> Option<&Container> {
-        let found = self.matching(|container| container.addresses.contains(&address));
-        match found.as_slice() {
-            [one] => Some(one),
-            _ => None,
-        }
-    }
 }
 
 /// The containers that processes run in and that engines have not told of: those that began meanwhile.

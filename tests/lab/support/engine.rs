@@ -18,9 +18,10 @@ pub(crate) struct Engine {
     folder: PathBuf,
 }
 
-/// Starts Docker Engine; its mounts are nobody else's.
+/// Starts Docker Engine; its mounts are nobody else's, and neither is what containerd writes down when it is ended early.
 const DOCKER: &str = r#"
-$NSENTER --net=/run/netns/$NAME -- unshare --mount "$PROGRAM" \
+mkdir "$FOLDER/tmp"
+TMPDIR="$FOLDER/tmp" $NSENTER --net=/run/netns/$NAME -- unshare --mount "$PROGRAM" \
     --host "$DOCKER_HOST" --data-root "$FOLDER/data" --exec-root "$FOLDER/exec" --pidfile "$FOLDER/pid" \
     --ip-forward=false --bip 198.51.100.1/24 --default-address-pool base=203.0.113.0/24,size=28 >"$FOLDER/log" 2>&1 &
 engine=$!
