@@ -13,6 +13,12 @@ pub fn sees_all_namespaces() -> bool {
     has(CapabilitySet::SYS_PTRACE | CapabilitySet::SYS_ADMIN)
 }
 
+/// Whether this process may capture packets.
+#[must_use]
+pub fn may_capture() -> bool {
+    has(CapabilitySet::NET_RAW)
+}
+
 fn has(wanted: CapabilitySet) -> bool {
     // Asked of oneself, this fails on no kernel that there is.
     capabilities(None).is_ok_and(|sets| sets.effective.contains(wanted))

@@ -7,12 +7,11 @@ use std::slice;
 use pcap::{Active, Capture, Linktype, Precision};
 use rustix::ioctl::{Opcode, Updater, ioctl};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
-use rustix::thread::{CapabilitySet, capabilities};
 
 use super::super::filter::libpcap_words;
 use super::super::{CaptureError, Filter, Interface, PipelineError};
 use super::{BLOCK_TIMEOUT, Listen, LiveSettings, RemoteShell};
-use crate::host::HostError;
+use crate::host::{self, HostError};
 use crate::packet::{LinkType, RawPacket};
 use crate::record::{Duration, Time};
 
@@ -232,10 +231,11 @@ fn open_here(interface: &str, name: &str, settings: &LiveSettings) -> Result<(Ca
     let refused = |reason: String| CaptureError::Listen { interface: name.to_owned(), reason };
     let known = interface_names();
     if interface != ANY && !known.iter().any(|known| known == interface) {
-        let known: Vec<_> = known.into_iter().map(|known| name.replace(interface, &known)).collect();
+        let prefix = name.strip_suffix(interface).unwrap_or_default();
+        let known: Vec<_> = known.into_iter().map(|known| format!("{prefix}{known}")).collect();
         return Err(HostError::unknown("interface", name, known.iter().map(String::as_str)).into());
     }
-    if !capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::NET_RAW)) {
+    if !host::may_capture() {
         return Err(HostError::permission(format!("capture on {name}"), "CAP_NET_RAW").into());
     }
     let snaplen = i32::try_from(settings.snaplen).unwrap_or(i32::MAX);
