@@ -191,6 +191,7 @@ impl Observer for Checker {
         match event {
             Event::Opened => ports.iter().for_each(|port| self.open(*port)),
             Event::Closed(_) => ports.iter().for_each(|port| self.streams.entry(*port).or_default().open = false),
+            Event::Datagram(_) => {}
             Event::Data(side, ..) | Event::Gap(side, ..) | Event::End(side, _) => {
                 let port = ports[side.index()];
                 let stream = self.streams.entry(port).or_default();

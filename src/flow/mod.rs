@@ -29,7 +29,7 @@ pub use community_id::community_id;
 pub use owner::{Attributor, Found, Owner, Owners, Ownership};
 pub use record::Flow;
 pub use role::Role;
-pub use table::{Closed, Event, FlowId, Interest, Observer, Table};
+pub use table::{Closed, Datagram, Event, FlowId, Interest, Observer, Table};
 
 /// One of the two sides of a conversation.
 ///

@@ -131,6 +131,12 @@ impl Flow {
         self.role == Role::Syn
     }
 
+    /// Whether it is a TCP conversation.
+    #[must_use]
+    pub const fn is_tcp(&self) -> bool {
+        self.tcp.is_some()
+    }
+
     /// Whether both sides closed it, or one reset it.
     #[must_use]
     pub fn is_closed(&self) -> bool {

@@ -38,8 +38,23 @@ pub enum Event<'a> {
     Gap(Side, u64, Time),
     /// The side sends nothing more.
     End(Side, Time),
+    /// A UDP datagram.
+    Datagram(Datagram<'a>),
     /// It leaves the table; this is its last event.
     Closed(Closed),
+}
+
+/// What one UDP datagram carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Datagram<'a> {
+    /// Who sent it.
+    pub from: Side,
+    /// What of it was captured.
+    pub bytes: &'a [u8],
+    /// How many bytes there were on the wire; more than `bytes` has, if it was cut.
+    pub length: u32,
+    /// When it was captured.
+    pub time: Time,
 }
 
 /// Why a conversation leaves the table.
@@ -62,7 +77,7 @@ pub enum Closed {
 pub enum Interest {
     /// Only when it closes.
     Flow,
-    /// Its TCP payload too, in order.
+    /// Its payload too: that of TCP in order, that of UDP as it comes.
     Payload,
 }
 
@@ -76,6 +91,8 @@ pub trait Observer {
 struct Entry {
     flow: Flow,
     payloads: Payloads,
+    /// Whether its observer wants UDP datagrams.
+    wants_datagrams: bool,
     /// When it was put into its queue.
     queued: Time,
     /// Whether a packet came since then.
@@ -157,6 +174,9 @@ pub struct Table {
     closing: Option<VecDeque<u32>>,
     attributor: Option<Box<dyn Attributor>>,
 }
+
+/// UDP in an IP header.
+const IPPROTO_UDP: u8 = 17;
 
 /// Conversations that take little memory whatever they hold.
 const FEW: usize = 1000;
@@ -259,7 +279,7 @@ impl Table {
         let slot = found.unwrap_or_else(|| self.open(hash, Flow::new(key, from, frame, time), observer));
         let Some(entry) = self.entries.get_mut(slot) else { return };
         entry.is_busy |= found.is_some();
-        let Entry { flow, payloads, .. } = entry;
+        let Entry { flow, payloads, wants_datagrams, .. } = entry;
         if let Transport::Tcp(tcp) = &frame.transport
             && tcp.flags.has(TcpFlags::SYN)
             && flow.settle_role(from, frame)
@@ -281,6 +301,13 @@ impl Table {
             if self.entries.queue(slot) != Some(queue as u8) {
                 self.enqueue(slot, queue);
             }
+        } else if *wants_datagrams {
+            if flow.owners.is_none() {
+                attribute(flow, &mut self.attributor);
+            }
+            let datagram = Datagram { from: side, bytes: frame.payload, length: frame.payload_length, time };
+            let interest = observer.event(FlowId(slot), flow, Event::Datagram(datagram));
+            *wants_datagrams = interest == Interest::Payload;
         }
     }
 
@@ -317,16 +344,19 @@ impl Table {
         if self.entries.len() >= self.limits.flows {
             self.evict(observer);
         }
-        let is_tcp = flow.tcp.is_some();
+        let (is_tcp, is_udp) = (flow.tcp.is_some(), flow.protocol() == IPPROTO_UDP);
         let queue = if is_tcp && !flow.has_syn() { Queue::Open } else { Queue::Brief };
-        let entry = Entry { flow, payloads: Payloads::default(), queued: self.now, is_busy: false };
+        let entry =
+            Entry { flow, payloads: Payloads::default(), wants_datagrams: false, queued: self.now, is_busy: false };
         let slot = self.entries.insert(entry, queue as u8);
         self.index.insert_unique(Place::spread(hash), Place { hash, slot }, |place| Place::spread(place.hash));
         if let Some(entry) = self.entries.get_mut(slot)
             && observer.event(FlowId(slot), &entry.flow, Event::Opened) == Interest::Payload
-            && is_tcp
         {
-            entry.payloads = Payloads::wanted();
+            if is_tcp {
+                entry.payloads = Payloads::wanted();
+            }
+            entry.wants_datagrams = is_udp;
         }
         slot
     }

@@ -49,7 +49,7 @@ impl Analyzer for Collector {
             }
             // A SYN that is captured late may have exchanged the sides before there was payload.
             Event::Closed(_) => conversation.ends = Side::BOTH.map(|side| flow.endpoint(side)),
-            Event::Opened | Event::End(..) => {}
+            Event::Opened | Event::End(..) | Event::Datagram(_) => {}
         }
         Interest::Payload
     }

@@ -15,7 +15,7 @@ use crate::record::{Record, Time};
 
 /// What an observer is told, in the order in which it is told: `+0` for a conversation that opens, `0>text` for bytes
 /// of its originator, `0<text` for bytes of its responder, `[7]` in their place for bytes that are missing, `|` for the
-/// end of a side, `-0:idle` for a conversation that leaves.
+/// end of a side, `0>(text)/4` for a datagram and its length on the wire, `-0:idle` for a conversation that leaves.
 struct Recorder {
     /// What it answers.
     interest: fn(&Event<'_>) -> Interest,
@@ -32,6 +32,10 @@ impl Observer for Recorder {
             Event::Data(side, bytes, _) => format!("{number}{}{}", from(side), String::from_utf8_lossy(bytes)),
             Event::Gap(side, bytes, _) => format!("{number}{}[{bytes}]", from(side)),
             Event::End(side, _) => format!("{number}{}|", from(side)),
+            Event::Datagram(datagram) => {
+                let (from, text) = (from(datagram.from), String::from_utf8_lossy(datagram.bytes));
+                format!("{number}{from}({text})/{}", datagram.length)
+            }
             Event::Closed(why) => {
                 self.closed.push(flow.clone());
                 let why = match why {

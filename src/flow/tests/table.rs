@@ -40,6 +40,22 @@ fn an_observer_that_wants_no_payload_is_told_none_any_more() {
 }
 
 #[test]
+fn datagrams_are_told_as_they_come_for_as_long_as_they_are_wanted() {
+    let mut cut = udp(4000, 53, b"query");
+    (cut.payload, cut.payload_length) = (b"que", 5);
+    let answer = sample::back(udp(53, 4000, b"answer"));
+    let told = |interest| {
+        let mut scene = Scene::new();
+        scene.recorder.interest = interest;
+        scene.frame(&cut).frame(&answer).frame(&answer).finish().told()
+    };
+    assert_eq!(told(|_| Interest::Payload), "+0 0>(que)/5 0<(answer)/6 0<(answer)/6 -0:end-of-input");
+    assert_eq!(told(|_| Interest::Flow), "+0 -0:end-of-input");
+    let one = |event: &Event<'_>| if *event == Event::Opened { Interest::Payload } else { Interest::Flow };
+    assert_eq!(told(one), "+0 0>(que)/5 -0:end-of-input");
+}
+
+#[test]
 fn a_syn_may_carry_payload_and_a_reset_does_not() {
     let scene = Scene::new().segments([client().syn(99).carrying(b"GET"), client().syn(99).carrying(b"GET")]);
     let scene = scene.segments([server().syn_ack(499, 103), client().ack(103, 500).carrying(b"!")]);
@@ -236,7 +252,7 @@ fn whether_a_conversation_goes_on_does_not_depend_on_others() {
 fn what_is_over_leaves_the_table_while_others_go_on() {
     let ended = [client().fin(100, 500), server().fin(500, 101)];
     let mut scene = Scene::new().segments(handshake()).segments(ended).frame(&udp(4000, 53, b"?"));
-    assert_eq!(scene.told(), "+0 0>| 0<| +1");
+    assert_eq!(scene.told(), "+0 0>| 0<| +1 1>(?)/1");
     let tick = |scene: Scene, seconds: i64| (0..3).fold(scene.at(seconds * 1000), |s, _| s.frame(&frame_of(89)));
     scene = tick(scene, 60);
     assert_eq!(scene.told(), "+2");
@@ -254,7 +270,9 @@ fn what_is_over_leaves_the_table_while_others_go_on() {
 fn a_wrong_time_does_no_harm_to_others() {
     let busy = |scene: Scene, at: i64| scene.at(at).segment(client().syn(99)).frame(&udp(4000, 53, b"?"));
     let future = 10_000_000_000;
-    let scene = busy(Scene::new(), 0).at(future).frame(&udp(6000, 53, b"?"));
+    let mut scene = Scene::new();
+    scene.recorder.interest = |_| Interest::Flow;
+    let scene = busy(scene, 0).at(future).frame(&udp(6000, 53, b"?"));
     let mut scene = busy(busy(scene, 1000), 500);
     assert_eq!(scene.told(), "+0 +1 +2");
     // The clock was set back for good.
@@ -296,7 +314,7 @@ fn a_full_table_gives_up_what_would_time_out_first() {
     // A query of now stays, a connection that was idle for an hour does not, nor a SYN of a flood.
     let mut scene = open(Scene::within(&small(3)), 1).at(3_500_000).segment(Segment::from(2).syn(99));
     scene = scene.at(3_550_000).frame(&udp(4000, 53, b"?")).segment(Segment::from(3).syn(99));
-    assert_eq!(scene.told(), "+0 +1 +2 -0:evicted +0");
+    assert_eq!(scene.told(), "+0 +1 +2 2>(?)/1 -0:evicted +0");
     scene = open(scene, 4);
     assert_eq!(scene.told(), "-1:evicted +1");
 }
@@ -376,6 +394,6 @@ fn time_that_passes_without_packets_ends_what_is_idle() {
         scene.table.pass(Time::from_nanos(seconds * 1_000_000_000), &mut scene.recorder);
         scene.told()
     };
-    assert_eq!(told_after(180), "+0");
-    assert_eq!(told_after(181), "+0 -0:idle");
+    assert_eq!(told_after(180), "+0 0>(?)/1");
+    assert_eq!(told_after(181), "+0 0>(?)/1 -0:idle");
 }

@@ -72,9 +72,9 @@ impl Analyzer for Exchanges {
                     conversation.connection.end(&mut context, from, time);
                 }
             }
-            Event::Closed(_) => {}
+            Event::Datagram(_) | Event::Closed(_) => {}
         }
-        let mut interest = Interest::Payload;
+        let mut interest = if flow.is_tcp() { Interest::Payload } else { Interest::Flow };
         if let Some(conversation) = place {
             // What other protocols miss is not missing from HTTP.
             if conversation.connection.is_http() {
