@@ -4,72 +4,7 @@
 // Who owns a socket is kept in the socket's own storage, which goes away with it. What happens to it is told once each,
 // through a ring buffer; what did not fit is counted. Nothing is changed: every verdict is "go on".
 
-#include <linux/bpf.h>
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
-
-// --- What of the kernel is read: where each field is on the running kernel comes from its BTF --------------------------
-
-#define KERNEL __attribute__((preserve_access_index))
-
-struct ns_common {
-	unsigned int inum;
-	__u64 ns_id; // since Linux 6.18
-} KERNEL;
-
-struct net {
-	struct ns_common ns;
-	__u64 net_cookie;
-} KERNEL;
-
-typedef struct {
-	struct net *net;
-} KERNEL possible_net_t;
-
-struct in6_addr {
-	__u8 bytes[16];
-};
-
-struct sock_common {
-	__be32 skc_daddr;
-	__be32 skc_rcv_saddr;
-	__be16 skc_dport;
-	__u16 skc_num;
-	unsigned short skc_family;
-	unsigned char skc_state;
-	possible_net_t skc_net;
-	struct in6_addr skc_v6_daddr;
-	struct in6_addr skc_v6_rcv_saddr;
-} KERNEL;
-
-struct sock {
-	struct sock_common __sk_common;
-	__u16 sk_protocol;
-} KERNEL;
-
-struct inet_sock {
-	__be16 inet_sport;
-} KERNEL;
-
-struct mnt_namespace {
-	struct ns_common ns;
-	__u64 seq; // until Linux 6.17
-} KERNEL;
-
-struct nsproxy {
-	struct mnt_namespace *mnt_ns;
-	struct net *net_ns;
-} KERNEL;
-
-struct task_struct {
-	struct nsproxy *nsproxy;
-} KERNEL;
-
-enum { AF_INET = 2, AF_INET6 = 10 };
-enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17 };
-enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_CLOSE = 7, TCP_LISTEN = 10 };
+#include "kernel.h"
 
 // --- What is told; src/host/attribution/event.rs reads it ---------------------------------------------------------------
 

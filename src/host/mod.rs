@@ -3,6 +3,7 @@
 //! Everything is read from the kernel and from container engines when it is asked for, and nothing is changed.
 
 mod attribution;
+pub(crate) mod bpf;
 pub mod container;
 mod endpoint;
 mod error;
@@ -17,6 +18,7 @@ mod snapshot;
 mod socket;
 
 pub use attribution::{Attribution, Method};
+pub use bpf::BpfError;
 pub use container::{Container, Containers, KnownBy, Query, Runtime, Veth, Veths};
 pub use endpoint::{Connection, Listener, connections, listeners};
 pub use error::HostError;

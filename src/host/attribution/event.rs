@@ -1,6 +1,8 @@
 //! What the kernel side (`bpf/attribution.bpf.c`) tells, from bytes.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
+
+use crate::host::bpf::{Fields, address};
 
 /// What happened to a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,9 +53,6 @@ pub(super) struct Doer {
     pub mounts_inode: u64,
 }
 
-/// `AF_INET6` of Linux.
-const INTERNET_6: u8 = 10;
-
 impl Event {
     /// Reads a `struct event`; none if it is not one.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
@@ -77,43 +76,16 @@ impl Event {
             5 => Kind::Closed,
             _ => return None,
         };
-        let address = |bytes: [u8; 16]| match (family, bytes) {
-            (INTERNET_6, bytes) => IpAddr::from(Ipv6Addr::from(bytes)).to_canonical(),
-            (_, [a, b, c, d, ..]) => Ipv4Addr::new(a, b, c, d).into(),
-        };
-        let remote = SocketAddr::new(address(remote), remote_port);
+        let remote = SocketAddr::new(address(family, remote), remote_port);
         Some(Self {
             time,
             kind,
             cookie,
             namespace: namespace.into(),
             protocol,
-            local: SocketAddr::new(address(local), local_port),
+            local: SocketAddr::new(address(family, local), local_port),
             remote: (remote.port() != 0 && !remote.ip().is_unspecified()).then_some(remote),
             process,
         })
-    }
-}
-
-/// The rest of a structure, in the byte order of this machine.
-struct Fields<'a>(&'a [u8]);
-
-impl Fields<'_> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (first, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_ne_bytes)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_ne_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_ne_bytes)
     }
 }
