@@ -101,6 +101,37 @@ pub fn mask_whole_text(bytes: &[u8]) -> Cow<'_, [u8]> {
     SECRETS.replace_all(bytes, Mask)
 }
 
+/// A command line: the arguments with spaces between them, and their secrets masked unless they are to be shown. Masked
+/// is what is a secret in any text, what follows an option that is named like one (`--password hunter2`), and passwords
+/// behind a user (`-u admin:hunter2`).
+///
+/// ```
+/// use netscript::record::secret::command_line;
+///
+/// assert_eq!(command_line(&["agent", "--token", "sk_live_4eC3", "-v"], false), "agent --token **** -v");
+/// ```
+#[must_use]
+pub fn command_line(arguments: &[impl AsRef<str>], show_secrets: bool) -> String {
+    let mut option = "";
+    let mut shown = Vec::with_capacity(arguments.len());
+    for argument in arguments.iter().map(AsRef::as_ref) {
+        shown.push(match argument.split_once(':') {
+            _ if show_secrets => argument.to_owned(),
+            _ if is_secret_option(option) => MASK.to_owned(),
+            Some((user, _)) if ["-u", "--user"].contains(&option) => format!("{user}:{MASK}"),
+            _ => String::from_utf8_lossy(&mask_whole_text(argument.as_bytes())).into_owned(),
+        });
+        option = if argument.starts_with('-') && !argument.contains('=') { argument } else { "" };
+    }
+    shown.join(" ")
+}
+
+/// Whether an option is named like a secret: what is assigned to such a name is masked in any text.
+fn is_secret_option(option: &str) -> bool {
+    let assigned = format!("{option}=value");
+    !option.is_empty() && *mask_whole_text(assigned.as_bytes()) != *assigned.as_bytes()
+}
+
 /// Every secret that can be recognised, in one pass.
 static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
     let endings = HEADER_ENDINGS.join("|");
@@ -277,6 +308,27 @@ mod tests {
         ] {
             assert_eq!(masked(text), expected);
         }
+    }
+
+    #[test]
+    fn secrets_in_command_lines_are_masked_wherever_they_stand() {
+        for (arguments, expected) in [
+            (&["nginx: master process /usr/sbin/nginx"][..], "nginx: master process /usr/sbin/nginx"),
+            (&["mysqld", "--password=hunter2", "--port", "3306"], "mysqld --password=**** --port 3306"),
+            (&["agent", "--token", "sk_live_4eC39HqL", "-v"], "agent --token **** -v"),
+            (&["agent", "--password", "a b", "-v"], "agent --password **** -v"),
+            (&["curl", "-u", "admin:hunter2", "http://example/"], "curl -u admin:**** http://example/"),
+            (&["curl", "http://admin:hunter2@example/"], "curl http://admin:****@example/"),
+            (
+                &["curl", "-H", "Authorization: Basic YTpi", "http://example/"],
+                "curl -H Authorization: Basic **** http://example/",
+            ),
+            (&["sh", "-c", "PGPASSWORD=hunter2 psql"], "sh -c PGPASSWORD=**** psql"),
+            (&[], ""),
+        ] {
+            assert_eq!(command_line(arguments, false), expected);
+        }
+        assert_eq!(command_line(&["mysqld", "--password=hunter2"], true), "mysqld --password=hunter2");
     }
 
     #[test]
