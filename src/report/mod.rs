@@ -44,6 +44,6 @@ pub use chart::Chart;
 pub use finding::{Finding, Severity, UnknownSeverity};
 pub use format::{Format, Style, UnknownFormat};
 pub(crate) use html::fragment;
-pub use outcome::{Outcome, Verdict};
+pub use outcome::{CommandEnd, Outcome, Verdict};
 pub use renderer::{Discard, Renderer, Tee};
 pub use visible::harmless;

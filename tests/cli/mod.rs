@@ -1,5 +1,6 @@
 //! The command line.
 
+mod commands;
 mod library;
 mod limits;
 mod outputs;
