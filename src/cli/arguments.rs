@@ -33,6 +33,8 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 nothing found, 1 at least one finding, 2 usage, script or input error, 3 could not observe.
 Where nothing was found and a command was watched: its own exit code, or 128 and the number of the signal that ended it.
 
+In GitHub Actions, run annotates the job with its findings and adds its report to the summary of the step.
+
 Examples:
   netscript run expired-token-hunt -r incident.pcap -- --port=8000
   netscript eval -i any 'flows(\"tcp port 443\").table()'

@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out.
 
 mod arguments;
+mod github;
 mod help;
 mod list;
 mod output;

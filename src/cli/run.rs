@@ -6,13 +6,13 @@ use std::path::Path;
 use super::arguments::{EvalArguments, LimitArguments, OutputArguments, ReplArguments, RunArguments, SourceArguments};
 use super::list::print;
 use super::progress::ProgressLine;
-use super::{Ended, help, output, signals};
+use super::{Ended, github, help, output, signals};
 use crate::capture::{Cancel, CaptureFile, LiveSettings, Rotation, Until};
 use crate::limits::{ByteSize, Limits};
 use crate::record::Duration;
 use crate::record::secret::command_line;
 use crate::repl::{self, Console};
-use crate::report::{Style, Verdict, harmless, loss};
+use crate::report::{Style, Tee, Verdict, harmless, loss};
 use crate::script::{Library, Live, Netscript, Options, Permission, Place, Report, Script, Source};
 
 /// Runs a script of the library.
@@ -186,7 +186,11 @@ fn options(
 
 fn run(script: &Script, arguments: &[String], options: Options, output: &OutputArguments, style: &Style) -> Ended {
     let progress = (!output.quiet && std::io::stderr().is_terminal()).then(ProgressLine::new);
-    let out = output::renderer(output, style, progress.as_ref())?;
+    let mut out = output::renderer(output, style, progress.as_ref())?;
+    let step = if style.eval { None } else { github::Step::from_environment() };
+    if let Some(summary) = step.as_ref().and_then(|step| step.renderer(style)) {
+        out = Box::new(Tee::new(vec![out, summary]));
+    }
     let mut builder = Netscript::builder().options(options);
     if !output.quiet {
         let line = progress.clone();
@@ -201,6 +205,9 @@ fn run(script: &Script, arguments: &[String], options: Options, output: &OutputA
     // With the session the progress line ends, before anything else is written to standard error.
     drop(session);
     told(&report, style, output);
+    if let Some(step) = step {
+        step.end(&report);
+    }
     Ok(report.outcome.exit_code())
 }
 

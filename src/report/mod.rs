@@ -18,6 +18,7 @@
 //! not go to a terminal holds exactly what was on the wire, formulas (`=1+1`) included: it is data, so import it as
 //! text.
 
+mod annotation;
 mod chart;
 mod columns;
 mod csv;
@@ -40,6 +41,7 @@ mod visible;
 #[cfg(test)]
 mod sample;
 
+pub use annotation::annotations;
 pub use chart::Chart;
 pub use finding::{Finding, Severity, UnknownSeverity};
 pub use format::{Format, Style, UnknownFormat};
