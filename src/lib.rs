@@ -23,6 +23,7 @@
 
 pub mod capture;
 pub mod cli;
+mod clock;
 pub mod flow;
 pub mod host;
 pub mod limits;

@@ -7,18 +7,22 @@ use std::sync::LazyLock;
 /// What each folder may import of the others. Whoever is not in here may import nothing.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("record", &[]),
+    ("clock", &["record"]),
     ("limits", &["record"]),
     ("packet", &["limits", "record"]),
     ("flow", &["limits", "packet", "record"]),
     ("protocol", &["flow", "limits", "packet", "record"]),
-    ("capture", &["flow", "host", "limits", "packet", "record"]),
-    ("host", &["flow", "limits", "nearest", "record"]),
-    ("trace", &["host", "limits", "nearest", "record"]),
+    ("capture", &["clock", "flow", "host", "limits", "packet", "record"]),
+    ("host", &["clock", "flow", "limits", "nearest", "record"]),
+    ("trace", &["clock", "host", "limits", "nearest", "record"]),
     ("report", &["limits", "record"]),
-    ("status", &["record", "report", "trace"]),
+    ("status", &["clock", "record", "report", "trace"]),
     (
         "script",
-        &["capture", "flow", "host", "limits", "nearest", "packet", "protocol", "record", "report", "status", "trace"],
+        &[
+            "capture", "clock", "flow", "host", "limits", "nearest", "packet", "protocol", "record", "report",
+            "status", "trace",
+        ],
     ),
     ("repl", &["capture", "limits", "record", "report", "script"]),
     ("cli", &["capture", "host", "limits", "record", "repl", "report", "script"]),

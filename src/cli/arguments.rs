@@ -31,6 +31,9 @@ pub(super) struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 nothing found, 1 at least one finding, 2 usage, script or input error, 3 could not observe.
+Where nothing was found and a command was watched: its own exit code, or 128 and the number of the signal that ended it.
+
+In GitHub Actions, run annotates the job with its findings and adds its report to the summary of the step.
 
 Examples:
   netscript run expired-token-hunt -r incident.pcap -- --port=8000
@@ -83,7 +86,8 @@ pub(super) struct RunArguments {
     /// Show help: of the script, if one is named
     #[arg(short, long, action = ArgAction::SetTrue)]
     pub(super) help: bool,
-    /// Arguments of the script: --name=value
+    /// Arguments of the script: --name=value, and behind them the command of a script that takes one. Giving a command
+    /// grants that the script may start it
     #[arg(last = true, value_name = "SCRIPT ARGUMENTS")]
     pub(super) arguments: Vec<String>,
 }

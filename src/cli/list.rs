@@ -38,6 +38,7 @@ fn json(script: &Listed) -> String {
     let shadowed = script.shadowed;
     let line = serde_json::json!({
         "name": script.name, "title": title, "origin": origin, "shadowed": shadowed, "error": error,
+        "command": script.command,
     });
     format!("{line}\n")
 }
@@ -67,6 +68,6 @@ pub(super) fn print(text: &str) -> Ended {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(format!("the output cannot be written: {error}"))
         }
-        _ => Ok(Verdict::Clean),
+        _ => Ok(Verdict::Clean.exit_code()),
     }
 }

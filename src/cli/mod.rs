@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out.
 
 mod arguments;
+mod github;
 mod help;
 mod list;
 mod output;
@@ -15,8 +16,8 @@ use clap::Parser as _;
 use crate::report::Verdict;
 use arguments::{Arguments, Command};
 
-/// What a command ends with: a verdict, or a message for standard error and exit code 2.
-type Ended = Result<Verdict, String>;
+/// What a command ends with: an exit code, or a message for standard error and exit code 2.
+type Ended = Result<u8, String>;
 
 /// Runs the command line of this process.
 #[must_use]
@@ -44,7 +45,7 @@ pub fn main() -> ExitCode {
         Some(Command::Eject { name }) => list::eject(&name),
     };
     match ended {
-        Ok(verdict) => ExitCode::from(verdict.exit_code()),
+        Ok(code) => code.into(),
         Err(message) => {
             eprintln!("netscript: {message}");
             ExitCode::from(Verdict::Error.exit_code())

@@ -6,12 +6,13 @@ use std::path::Path;
 use super::arguments::{EvalArguments, LimitArguments, OutputArguments, ReplArguments, RunArguments, SourceArguments};
 use super::list::print;
 use super::progress::ProgressLine;
-use super::{Ended, help, output, signals};
+use super::{Ended, github, help, output, signals};
 use crate::capture::{Cancel, CaptureFile, LiveSettings, Rotation, Until};
 use crate::limits::{ByteSize, Limits};
 use crate::record::Duration;
+use crate::record::secret::command_line;
 use crate::repl::{self, Console};
-use crate::report::{Style, Verdict, harmless, loss};
+use crate::report::{Style, Tee, Verdict, harmless, loss};
 use crate::script::{Library, Live, Netscript, Options, Permission, Place, Report, Script, Source};
 
 /// Runs a script of the library.
@@ -21,8 +22,14 @@ pub(super) fn script(arguments: &RunArguments) -> Ended {
     if arguments.help {
         return help::script(&script);
     }
-    let style = Style { eval: false, ..style(&script.name, &arguments.source) };
-    let options = options(&arguments.source, Some(&arguments.output), &arguments.limits)?;
+    let mut style = style(&script.name, &arguments.source);
+    let mut options = options(&arguments.source, Some(&arguments.output), &arguments.limits)?;
+    let command = script.header.command(&arguments.arguments);
+    if !command.is_empty() {
+        let line = command_line(command, options.show_secrets);
+        style.source = if style.source.is_empty() { line } else { format!("{}, {line}", style.source) };
+        options.granted_command = Some(command.to_vec());
+    }
     run(&script, &arguments.arguments, options, &arguments.output, &style)
 }
 
@@ -64,7 +71,7 @@ pub(super) fn interactive(arguments: &ReplArguments) -> Ended {
         output: Box::new(output),
         source,
     };
-    repl::run(&session, &console).map_err(|error| error.to_string())
+    repl::run(&session, &console).map(Verdict::exit_code).map_err(|error| error.to_string())
 }
 
 /// What the lines of a session are about. A file that is no capture is said before the first of them.
@@ -113,7 +120,7 @@ pub(super) fn check(scripts: &[String]) -> Ended {
             }
         }
     }
-    Ok(verdict)
+    Ok(verdict.exit_code())
 }
 
 /// The scripts that this user can run by name.
@@ -172,13 +179,18 @@ fn options(
         limits: Limits::within(limits.max_memory),
         memory: Some(limits.max_memory),
         granted,
+        granted_command: None,
         show_secrets: limits.show_secrets,
     })
 }
 
 fn run(script: &Script, arguments: &[String], options: Options, output: &OutputArguments, style: &Style) -> Ended {
     let progress = (!output.quiet && std::io::stderr().is_terminal()).then(ProgressLine::new);
-    let out = output::renderer(output, style, progress.as_ref())?;
+    let mut out = output::renderer(output, style, progress.as_ref())?;
+    let step = if style.eval { None } else { github::Step::from_environment() };
+    if let Some(summary) = step.as_ref().and_then(|step| step.renderer(style)) {
+        out = Box::new(Tee::new(vec![out, summary]));
+    }
     let mut builder = Netscript::builder().options(options);
     if !output.quiet {
         let line = progress.clone();
@@ -193,7 +205,10 @@ fn run(script: &Script, arguments: &[String], options: Options, output: &OutputA
     // With the session the progress line ends, before anything else is written to standard error.
     drop(session);
     told(&report, style, output);
-    Ok(report.outcome.verdict)
+    if let Some(step) = step {
+        step.end(&report);
+    }
+    Ok(report.outcome.exit_code())
 }
 
 /// Says something aside, on standard error. Whoever closed it does not want to know.

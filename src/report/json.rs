@@ -8,7 +8,7 @@
 //! | `{"record":"chart","title":…,"unit":…,"over_time":…,"points":[{"label":…,"value":…}]}` | a chart |
 //! | `{"record":"finding","id":…,"subject":…,"severity":…,"title":…,"evidence":[…]}` | a finding |
 //! | `{"record":"pass","text":…}`, `{"record":"note","text":…}` | a check that passed, a note |
-//! | `{"record":"verdict","schema":1,"verdict":…,"reasons":[…],"captured":…,"received":…,"dropped":…}` | the last line; `"loss":{…}` has the other counters that are above zero |
+//! | `{"record":"verdict","schema":1,"verdict":…,"reasons":[…],"captured":…,"received":…,"dropped":…}` | the last line; `"loss":{…}` has the other counters that are above zero, `"command":{"line":…,"exit":…,"signal":…}` how the command ended that was watched |
 //!
 //! `eval` gives rows and values without `record` and no verdict. Where a row has a field `record` of its own, that one
 //! becomes `record_` if the type has to be told.
@@ -22,7 +22,7 @@ use super::columns::{Columns, Defaults};
 use super::loss::counters;
 use super::output::Output;
 use super::visible::is_hidden;
-use super::{Chart, Finding, Outcome, Renderer, Style};
+use super::{Chart, CommandEnd, Finding, Outcome, Renderer, Style};
 use crate::record::{Record, Row, Value};
 
 /// Writes NDJSON.
@@ -161,6 +161,7 @@ enum Item<'a> {
     Values(&'a [Value<'static>]),
     Points(&'a [(String, f64)]),
     Counters(&'a [(&'static str, u64)]),
+    Command(&'a CommandEnd),
 }
 
 impl Serialize for Object<'_> {
@@ -180,6 +181,13 @@ impl Serialize for Item<'_> {
             Self::Values(values) => serializer.collect_seq(values),
             Self::Points(points) => serializer.collect_seq(points.iter().map(Point)),
             Self::Counters(counters) => serializer.collect_map(counters.iter().map(|&(name, count)| (name, count))),
+            Self::Command(end) => {
+                let mut map = serializer.serialize_map(Some(3))?;
+                map.serialize_entry("line", &end.line)?;
+                map.serialize_entry("exit", &end.code)?;
+                map.serialize_entry("signal", &end.signal)?;
+                map.end()
+            }
         }
     }
 }
@@ -261,7 +269,7 @@ impl Renderer for Json {
         if !self.eval {
             let lost: Vec<_> =
                 counters(&outcome.loss).into_iter().filter(|&(name, count)| name != "dropped" && count > 0).collect();
-            let line = [
+            let mut line = vec![
                 (TYPE, Item::Text("verdict")),
                 ("schema", Item::Count(1)),
                 ("verdict", Item::Text(outcome.verdict.as_str())),
@@ -269,9 +277,12 @@ impl Renderer for Json {
                 ("captured", Item::Count(outcome.captured)),
                 ("received", Item::Count(outcome.received)),
                 ("dropped", Item::Count(outcome.loss.dropped)),
-                ("loss", Item::Counters(&lost)),
             ];
-            self.lines.put(&Object(if lost.is_empty() { &line[..7] } else { &line }))?;
+            if !lost.is_empty() {
+                line.push(("loss", Item::Counters(&lost)));
+            }
+            line.extend(outcome.command.as_ref().map(|end| ("command", Item::Command(end))));
+            self.lines.put(&Object(&line))?;
         }
         self.lines.out.flush()
     }
@@ -360,6 +371,19 @@ mod tests {
                 "\n"
             )
         );
+    }
+
+    #[test]
+    fn the_verdict_says_how_a_command_ended() {
+        for (code, signal, said) in [
+            (Some(2), None, r#""command":{"line":"make TOKEN=****","exit":2,"signal":null}}"#),
+            (None, Some(15), r#""command":{"line":"make TOKEN=****","exit":null,"signal":15}}"#),
+        ] {
+            let command = Some(CommandEnd::new(&["make", "TOKEN=abc"], code, signal, false));
+            let before = r#"{"record":"verdict","schema":1,"verdict":"clean","reasons":[],"captured":18211,"received":18211,"dropped":0,"#;
+            let output = run(|to| to.finish(&Outcome { command, ..outcome(Verdict::Clean) }));
+            assert_eq!(output, format!("{before}{said}\n"));
+        }
     }
 
     #[test]

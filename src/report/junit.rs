@@ -1,7 +1,7 @@
 //! The XML that CI systems read as test results.
 //!
 //! A finding is a failed case (`expired-credential: 10.0.0.7`, its evidence as the text of the failure), a check that
-//! passed is a passed one. The case `verdict` passes with a clean verdict and is an error with an inconclusive one or
+//! passed is a passed one, and so is a command that was watched and succeeded. The case `verdict` passes with a clean verdict and is an error with an inconclusive one or
 //! an error, so that no system shows it green. Everything else that was said stands in `system-out`, as text.
 
 use std::fmt::Write as _;
@@ -180,6 +180,12 @@ impl Renderer for Junit {
                 self.add("verdict", &trouble("error", kind, &message, &details));
             }
         }
+        if let Some(command) = &outcome.command {
+            let failure = command.failure();
+            self.failures += u64::from(failure.is_some());
+            let inside = failure.map_or_else(String::new, |failure| trouble("failure", "command", &failure, ""));
+            self.add(&format!("command: {}", command.line), &inside);
+        }
         let findings = self.findings;
         self.say(|pen| pen.verdict(outcome, findings));
         if self.cut {
@@ -205,8 +211,8 @@ impl Renderer for Junit {
 mod tests {
     use super::*;
     use crate::limits::Loss;
-    use crate::report::Format;
     use crate::report::sample::{Exchange, exchange, finding, outcome, rendered, table};
+    use crate::report::{CommandEnd, Format};
 
     fn run(tell: impl FnOnce(&mut dyn Renderer) -> io::Result<()>) -> String {
         rendered(Format::Junit, Style { title: "token-hunt".to_owned(), ..Style::default() }, tell)
@@ -264,6 +270,34 @@ FINDING  1 finding
         assert!(error.contains("<error type=\"error\" message=\"could not run\">"), "{error}");
         let untold = run(|to| to.finish(&outcome(Verdict::Finding)));
         assert!(untold.contains("<failure type=\"finding\""), "{untold}");
+    }
+
+    #[test]
+    fn a_command_is_a_case_that_passes_or_fails_beside_the_verdict() {
+        let ended = |code| {
+            let command = CommandEnd::new(&["make", "-j4", "TOKEN=abc"], Some(code), None, false);
+            let reasons = command.failure().into_iter().collect();
+            run(|to| to.finish(&Outcome { command: Some(command), reasons, ..outcome(Verdict::Clean) }))
+        };
+        assert_eq!(
+            ended(2),
+            r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites tests="2" failures="1" errors="0">
+  <testsuite name="token-hunt" tests="2" failures="1" errors="0" skipped="0">
+    <testcase classname="token-hunt" name="verdict"/>
+    <testcase classname="token-hunt" name="command: make -j4 TOKEN=****">
+      <failure type="command" message="the command failed: exit code 2"></failure>
+    </testcase>
+    <system-out>CLEAN  nothing found
+  the command failed: exit code 2
+</system-out>
+  </testsuite>
+</testsuites>
+"#
+        );
+        let passed = ended(0);
+        assert!(passed.contains("tests=\"2\" failures=\"0\" errors=\"0\""), "{passed}");
+        assert!(passed.contains("name=\"command: make -j4 TOKEN=****\"/>\n"), "{passed}");
     }
 
     #[test]

@@ -18,6 +18,7 @@
 //! not go to a terminal holds exactly what was on the wire, formulas (`=1+1`) included: it is data, so import it as
 //! text.
 
+mod annotation;
 mod chart;
 mod columns;
 mod csv;
@@ -40,10 +41,11 @@ mod visible;
 #[cfg(test)]
 mod sample;
 
+pub use annotation::annotations;
 pub use chart::Chart;
 pub use finding::{Finding, Severity, UnknownSeverity};
 pub use format::{Format, Style, UnknownFormat};
 pub(crate) use html::fragment;
-pub use outcome::{Outcome, Verdict};
+pub use outcome::{CommandEnd, Outcome, Verdict};
 pub use renderer::{Discard, Renderer, Tee};
 pub use visible::harmless;

@@ -157,7 +157,8 @@ pub(super) fn finding(evidence: Vec<Value<'static>>) -> Finding {
 }
 
 pub(super) fn outcome(verdict: Verdict) -> Outcome {
-    Outcome { verdict, reasons: Vec::new(), captured: 18_211, received: 18_211, loss: Loss::default() }
+    let (captured, received) = (18_211, 18_211);
+    Outcome { verdict, reasons: Vec::new(), captured, received, loss: Loss::default(), command: None }
 }
 
 pub(super) fn statuses() -> Chart {

@@ -15,7 +15,7 @@ use super::permission::Permission;
 use super::plan::Fields;
 use crate::capture::{Cancel, LiveSettings, Progress, Rotation, Selection, Until};
 use crate::limits::{ByteSize, Limits, Loss};
-use crate::report::{Finding, Outcome, Renderer, Verdict, loss};
+use crate::report::{CommandEnd, Finding, Outcome, Renderer, Verdict, loss};
 
 /// Where a run's packets come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct Options {
     pub memory: Option<ByteSize>,
     /// What scripts may do.
     pub granted: Vec<Permission>,
+    /// A command that they may start without [`Permission::Exec`]: a person gave it on the command line.
+    pub granted_command: Option<Vec<String>>,
     /// Whether credentials are shown instead of masked.
     pub show_secrets: bool,
 }
@@ -104,6 +106,8 @@ pub(crate) struct Ledger {
     pub(crate) loss: Loss,
     /// Whether anything was listened on.
     pub(crate) listened: bool,
+    /// How the command ended that was watched; of several the first that failed.
+    pub(crate) command: Option<CommandEnd>,
     /// The script said that loss does not matter.
     pub(crate) loss_ignored: bool,
 }
@@ -166,6 +170,14 @@ impl Context {
         ))
     }
 
+    /// Ends with an error unless this command may be started: because any may, or because it is the one that a person gave.
+    pub(crate) fn require_exec(&self, command: &[String], what: &str) -> Result<(), Box<EvalAltResult>> {
+        if self.options.granted_command.as_deref() == Some(command) {
+            return Ok(());
+        }
+        self.require(Permission::Exec, what)
+    }
+
     /// Whether a script has to end because everything is to stop.
     pub(crate) fn has_to_end(&self) -> bool {
         if !self.cancel.is_abort() {
@@ -186,6 +198,15 @@ impl Context {
         let notes = &mut self.ledger.borrow_mut().notes;
         if !notes.iter().any(|known| known == note) {
             notes.push(note.to_owned());
+        }
+    }
+
+    /// Takes down how a command ended that was watched. The first that failed stays, as in a shell that stops there.
+    #[cfg_attr(not(test), expect(dead_code, reason = "called by what starts commands"))]
+    pub(crate) fn command_ended(&self, end: CommandEnd) {
+        let known = &mut self.ledger.borrow_mut().command;
+        if known.as_ref().is_none_or(|known| known.failure().is_none()) {
+            *known = Some(end);
         }
     }
 
@@ -242,6 +263,14 @@ impl Context {
             _ => ledger.inconclusive.clone(),
         };
         reasons.append(&mut seen);
-        Outcome { verdict, reasons, captured: ledger.captured, received: ledger.received, loss: ledger.loss.clone() }
+        reasons.extend(ledger.command.as_ref().and_then(CommandEnd::failure));
+        Outcome {
+            verdict,
+            reasons,
+            captured: ledger.captured,
+            received: ledger.received,
+            loss: ledger.loss.clone(),
+            command: ledger.command.clone(),
+        }
     }
 }

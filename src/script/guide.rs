@@ -100,6 +100,10 @@ fn describe_field(field: &Field, width: usize) -> String {
 pub fn script(script: &Script) -> String {
     let header = &script.header;
     let mut text = format!("{}\n\n{}\n", script.name, header.doc);
+    if let Some(command) = &header.command {
+        let usage = format!("netscript run {} [options] -- [script options] COMMAND…", script.name);
+        let _ = writeln!(text, "\nUsage: {usage}\n\nCommand:\n  COMMAND…\n      {command}");
+    }
     if !header.params.is_empty() {
         text.push_str("\nParameters:\n");
         for param in &header.params {

@@ -15,6 +15,8 @@ pub struct Header {
     pub doc: String,
     /// Its parameters, in the order in which they are declared.
     pub params: Vec<Param>,
+    /// What the command behind its options is for, if it takes one: `@command   the command to watch`.
+    pub command: Option<String>,
     /// The permissions that it needs.
     pub needs: Vec<Need>,
     /// The environment variables that it reads.
@@ -163,6 +165,9 @@ impl fmt::Display for Need {
     }
 }
 
+/// What a script sees its command as: `args.command`.
+const COMMAND: &str = "command";
+
 impl Header {
     /// Reads the header of a script.
     ///
@@ -202,13 +207,19 @@ impl Header {
                         return Err(fail(format!("no parameter `{param}` of type bool is declared above")));
                     }
                 }
+                "command" if header.command.is_some() => return Err(fail("`@command` is declared twice".to_owned())),
+                "command" => header.command = Some(rest.trim().to_owned()),
                 "env" => header.environment.push(Variable::parse(rest.trim()).map_err(fail)?),
                 "example" => header.examples.push(rest.trim().to_owned()),
                 _ => {
-                    let hint = suggestion(tag, ["param", "needs", "env", "example"]);
-                    let tags = "@param, @needs, @env and @example";
+                    let hint = suggestion(tag, ["param", "command", "needs", "env", "example"]);
+                    let tags = "@param, @command, @needs, @env and @example";
                     return Err(fail(format!("`@{tag}` is not a tag; there are {tags}{hint}")));
                 }
+            }
+            if header.command.is_some() && header.params.iter().any(|p| p.name == COMMAND) {
+                let message = "`args.command` is the command of `@command`; give the parameter another name";
+                return Err(fail(message.to_owned()));
             }
         }
         header.doc = doc.join("\n").trim().to_owned();
@@ -228,25 +239,66 @@ impl Header {
         self.doc.lines().next().unwrap_or("")
     }
 
-    /// Reads `--name=value`, `--name value` and `--name` (for a bool) into the typed map that a script sees as `args`.
+    /// The command in what follows `--` on the command line: everything from the first argument on that neither begins
+    /// with a dash nor is the value of an option, or behind a further `--`. Empty if there is none.
+    #[must_use]
+    pub fn command<'a>(&self, arguments: &'a [String]) -> &'a [String] {
+        self.split(arguments).1
+    }
+
+    /// The options of the script, and the command.
+    fn split<'a>(&self, arguments: &'a [String]) -> (&'a [String], &'a [String]) {
+        let mut at = 0;
+        while self.command.is_some()
+            && let Some(argument) = arguments.get(at)
+        {
+            let name = argument.strip_prefix("--");
+            match name {
+                Some("") => return (&arguments[..at], &arguments[at + 1..]),
+                None if !argument.starts_with('-') => return arguments.split_at(at),
+                _ => {}
+            }
+            let has_value_behind = name.and_then(|name| self.param(name)).is_some_and(|p| p.ty != ParamType::Bool);
+            at += 1 + usize::from(has_value_behind);
+        }
+        (arguments, &[])
+    }
+
+    /// The parameter that `--name` gives.
+    fn param(&self, name: &str) -> Option<&Param> {
+        let name = name.replace('-', "_");
+        self.params.iter().find(|p| p.name == name)
+    }
+
+    /// Reads `--name=value`, `--name value` and `--name` (for a bool) into the typed map that a script sees as `args`,
+    /// and the [command](Self::command), if it takes one, as the array `args.command`.
     ///
     /// # Errors
     ///
     /// An argument that is not declared, a value of the wrong type, one that is missing.
     pub fn arguments(&self, arguments: &[String]) -> Result<Map, HeaderError> {
         let fail = |message: String| HeaderError { message, line: None };
+        let unknown = |message: String| match self.command {
+            None => fail(message),
+            Some(_) => {
+                let end = if message.ends_with('?') { "" } else { "." };
+                fail(format!("{message}{end} Before a command that begins with a dash write a further --"))
+            }
+        };
         let mut given = Map::new();
-        let mut rest = arguments.iter();
+        let (options, command) = self.split(arguments);
+        let mut rest = options.iter();
         while let Some(argument) = rest.next() {
             let Some(name) = argument.strip_prefix("--") else {
-                return Err(fail(format!("`{argument}` is not an argument of this script; write --name=value")));
+                return Err(unknown(format!("`{argument}` is not an argument of this script; write --name=value")));
             };
             let (name, value) = name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)));
-            let name = name.replace('-', "_");
-            let Some(param) = self.params.iter().find(|p| p.name == name) else {
+            let Some(param) = self.param(name) else {
+                let name = name.replace('-', "_");
                 let hint = suggestion(&name, self.params.iter().map(|p| p.name.as_str()));
-                return Err(fail(format!("this script has no parameter `{name}`{hint}")));
+                return Err(unknown(format!("this script has no parameter `{name}`{hint}")));
             };
+            let name = &param.name;
             let value = match (value, param.ty) {
                 (Some(value), _) => value,
                 (None, ParamType::Bool) => "true",
@@ -262,6 +314,10 @@ impl Header {
                 let default = default.ok_or_else(|| fail(format!("--{} is needed: {}", param.name, param.doc)))?;
                 given.insert(param.name.as_str().into(), default.into());
             }
+        }
+        if self.command.is_some() {
+            let command: rhai::Array = command.iter().map(|argument| argument.clone().into()).collect();
+            given.insert(COMMAND.into(), command.into());
         }
         Ok(given)
     }
@@ -379,6 +435,64 @@ let x = 1;
     }
 
     #[test]
+    fn a_command_begins_where_the_options_end_and_is_left_as_it_is() {
+        let script =
+            "//! Watch.\n//! @param port: int = 80\n//! @param all: bool = false\n//! @command  what to watch\n";
+        let header = Header::parse(script).unwrap();
+        assert_eq!(header.command.as_deref(), Some("what to watch"));
+        for (given, port, all, command) in [
+            (&[][..], 80, false, &[][..]),
+            (&["make", "-j4", "--port=1", "--", "all"], 80, false, &["make", "-j4", "--port=1", "--", "all"]),
+            (&["--port", "8000", "make", "build"], 8000, false, &["make", "build"]),
+            (&["--all", "make"], 80, true, &["make"]),
+            (&["--port=8000", "--", "--odd", "--all"], 8000, false, &["--odd", "--all"]),
+            (&["--all", "--"], 80, true, &[]),
+            (&["", "x"], 80, false, &["", "x"]),
+        ] {
+            let given: Vec<_> = given.iter().map(ToString::to_string).collect();
+            assert_eq!(header.command(&given), command, "{given:?}");
+            let args = header.arguments(&given).unwrap();
+            assert_eq!((args["port"].as_int(), args["all"].as_bool()), (Ok(port), Ok(all)), "{given:?}");
+            let seen: Vec<String> = args["command"].clone().into_typed_array().unwrap();
+            assert_eq!(seen, command, "{given:?}");
+        }
+        for (given, message) in [
+            (
+                &["--prot=1", "make"][..],
+                "this script has no parameter `prot`; did you mean `port`? Before a command that begins with a dash write \
+                 a further --",
+            ),
+            (
+                &["--frobnicate", "make"],
+                "this script has no parameter `frobnicate`. Before a command that begins with a dash write a further --",
+            ),
+            (
+                &["-j4", "make"],
+                "`-j4` is not an argument of this script; write --name=value. Before a command that begins with a dash \
+                 write a further --",
+            ),
+            (&["--port", "make"], "--port: `make` is not of type int"),
+            (&["--port"], "--port needs a value of type int"),
+        ] {
+            let given: Vec<_> = given.iter().map(ToString::to_string).collect();
+            assert_eq!(header.arguments(&given).unwrap_err().message, message);
+        }
+    }
+
+    #[test]
+    fn a_script_without_the_tag_takes_no_command() {
+        let header = Header::parse(SCRIPT).unwrap();
+        for (given, message) in [
+            (&["--who=me", "make"][..], "`make` is not an argument of this script; write --name=value"),
+            (&["--who=me", "--", "make"], "this script has no parameter ``"),
+        ] {
+            let given: Vec<_> = given.iter().map(ToString::to_string).collect();
+            assert_eq!(header.arguments(&given).unwrap_err().message, message);
+            assert!(header.command(&given).is_empty());
+        }
+    }
+
+    #[test]
     fn a_permission_may_be_needed_only_with_an_argument() {
         let header = Header::parse(SCRIPT).unwrap();
         let needs = |argument: &str| {
@@ -394,7 +508,12 @@ let x = 1;
         for (header, message) in [
             (
                 "//! x\n//! @parm a: int",
-                "`@parm` is not a tag; there are @param, @needs, @env and @example; did you mean `param`?",
+                "`@parm` is not a tag; there are @param, @command, @needs, @env and @example; did you mean `param`?",
+            ),
+            ("//! @command x\n//! @command y", "`@command` is declared twice"),
+            (
+                "//! @command x\n//! @param command: int",
+                "`args.command` is the command of `@command`; give the parameter another name",
             ),
             ("//! x\n//! @param a", "this parameter has no type; write `@param name: type = default   what it means`"),
             (

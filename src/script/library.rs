@@ -122,6 +122,8 @@ pub struct Listed {
     pub shadowed: bool,
     /// Its title, or what is wrong with it.
     pub title: Result<String, LibraryError>,
+    /// What its command is for, if it takes one.
+    pub command: Option<String>,
 }
 
 impl Library {
@@ -183,7 +185,9 @@ impl Library {
         let mut all: Vec<Listed> = Vec::new();
         let mut add = |name: String, origin: Origin, script: Result<Script, LibraryError>| {
             let shadowed = all.iter().any(|listed| listed.name == name);
-            all.push(Listed { name, origin, shadowed, title: script.map(|script| script.header.title().to_owned()) });
+            let command = script.as_ref().ok().and_then(|script| script.header.command.clone());
+            let title = script.map(|script| script.header.title().to_owned());
+            all.push(Listed { name, origin, shadowed, title, command });
         };
         for folder in &self.folders {
             let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());

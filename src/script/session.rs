@@ -242,6 +242,7 @@ impl Report {
             captured: 0,
             received: 0,
             loss: crate::limits::Loss::default(),
+            command: None,
         };
         Self {
             outcome,
@@ -386,13 +387,14 @@ impl Host {
     fn prepare(&self, script: &Script, arguments: &[String]) -> Result<(AST, Map), Failure> {
         let args = script.header.arguments(arguments);
         let args = args.map_err(|error| Failure::new(ErrorKind::Usage, error.message))?;
-        for need in script.header.needs(&args) {
-            if !self.context.options.granted.contains(&need) {
-                return Err(Failure::new(
-                    ErrorKind::Permission,
-                    format!("{} needs the permission `{need}`, which was not granted; add --allow {need}", script.name),
-                ));
-            }
+        let command = script.header.command(arguments);
+        let of_command = (!command.is_empty()).then_some(Permission::Exec);
+        for need in script.header.needs(&args).chain(of_command) {
+            let granted = match need {
+                Permission::Exec => self.context.require_exec(command, &script.name),
+                need => self.context.require(need, &script.name),
+            };
+            granted.map_err(|error| Failure::evaluation(error, &script.name, &script.source))?;
         }
         let options = &self.context.options;
         let again = match options.source {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::Status;
 use super::reply::reply;
-use crate::record::Time;
+use crate::clock::now;
 
 /// Connections at the same time; further ones wait until one of them is over.
 const CONNECTIONS: usize = 32;
@@ -128,11 +128,6 @@ async fn serve(stream: TcpStream, status: Arc<Mutex<Status>>) {
         .serve_connection(TokioIo::new(stream), service);
     // Whoever goes away, is too slow, or does not speak HTTP gets no answer.
     let _ = tokio::time::timeout(CONNECTION_TIME, connection).await;
-}
-
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Time::from_nanos(crate::record::Duration::from(since).as_nanos())
 }
 
 #[cfg(test)]

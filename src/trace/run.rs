@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use nix::net::if_::{if_nameindex, if_nametoindex};
 use rustix::io::Errno;
@@ -15,8 +15,8 @@ use super::prober::{Prober, Raw, Route, Sockets};
 use super::record::{Hop, Trace};
 use super::strategy::{Probe, Step, Strategy};
 use super::{Networks, Plan, Protocol, TraceError, conclude, names};
+use crate::clock::now;
 use crate::host::{HostError, Namespace};
-use crate::record::Time;
 
 /// How TCP is probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -117,7 +117,7 @@ fn trace_here(request: &Request, stop: BorrowedFd<'_>) -> Result<Trace, TraceErr
     let route = Route { target, source: request.source, interface: request.interface.clone() };
     check(&route)?;
     let mut prober = prober(request, route)?;
-    let start = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let start = now();
     let clock = Instant::now();
     let (path, interruption) = run(request, target, prober.as_mut(), clock, stop)?;
     let duration = clock.elapsed();
@@ -141,7 +141,7 @@ fn trace_here(request: &Request, stop: BorrowedFd<'_>) -> Result<Trace, TraceErr
         source: prober.source(),
         interface: request.interface.clone(),
         place: request.place.as_ref().map(|(_, name)| name.clone()),
-        start: Time::from_nanos(crate::record::Duration::from(start).as_nanos()),
+        start,
         duration: duration.into(),
         conclusion,
         hops: hops.into_iter().map(Arc::new).collect(),

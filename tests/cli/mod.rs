@@ -1,5 +1,7 @@
 //! The command line.
 
+mod commands;
+mod github;
 mod library;
 mod limits;
 mod outputs;

@@ -7,9 +7,9 @@ use std::os::fd::AsFd as _;
 use std::time::Duration as Span;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::{Arrival, Cancel, CaptureError, Interface, PacketSource, PipelineError, Progress};
+use crate::clock::now;
 use crate::host::Namespace;
 use crate::limits::{ByteSize, Loss};
 use crate::packet::RawPacket;
@@ -255,10 +255,4 @@ impl PacketSource for LiveCapture {
     fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
-}
-
-/// The clock that the kernel stamps packets with.
-fn now() -> Time {
-    let now = clock_gettime(ClockId::Realtime);
-    Time::from_nanos(now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec))
 }

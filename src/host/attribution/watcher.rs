@@ -14,6 +14,7 @@ use super::known::Known;
 use super::lookup::{End, Finding};
 use super::places::Places;
 use super::survey::survey;
+use crate::clock::now;
 use crate::flow::Ownership;
 use crate::host::{Containers, Namespace, Query};
 use crate::record::Time;
@@ -224,7 +225,8 @@ impl State {
     /// Takes what the kernel has told.
     fn drain(&mut self) {
         let Some(hook) = &mut self.hook else { return };
-        let boot = now().as_nanos() - nanos(ClockId::Monotonic);
+        let up = clock_gettime(ClockId::Monotonic);
+        let boot = now().as_nanos() - up.tv_sec.saturating_mul(1_000_000_000).saturating_add(up.tv_nsec);
         hook.drain(|event| {
             let since_boot = i64::try_from(event.time).unwrap_or(i64::MAX);
             self.known.take(&event, Time::from_nanos(boot.saturating_add(since_boot)));
@@ -235,14 +237,4 @@ impl State {
     fn may_list(&self) -> bool {
         self.hook.is_none() && Instant::now() >= self.next_asked_listing
     }
-}
-
-/// The time of the clock that packets are stamped with.
-fn now() -> Time {
-    Time::from_nanos(nanos(ClockId::Realtime))
-}
-
-fn nanos(clock: ClockId) -> i64 {
-    let time = clock_gettime(clock);
-    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
 }

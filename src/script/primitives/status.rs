@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use rhai::{Engine, EvalAltResult, Map};
 
@@ -12,8 +11,9 @@ use super::super::docs::{Entry, Group};
 use super::super::error::{ErrorKind, thrown};
 use super::super::permission::Permission;
 use super::place::{text, wrong};
+use crate::clock::now;
 use crate::nearest::suggestion;
-use crate::record::{self, Row, Time};
+use crate::record::Row;
 use crate::status::{Observation, Server, Status};
 use crate::trace::Trace;
 
@@ -86,9 +86,4 @@ impl Page {
         let added = self.status.lock().unwrap_or_else(PoisonError::into_inner).add(observation);
         added.map_err(|error| thrown(ErrorKind::Usage, error.to_string()))
     }
-}
-
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Time::from_nanos(record::Duration::from(since).as_nanos())
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::report::CommandEnd;
 use crate::script::completion::Shape;
 
 /// 1985 packets: more than are read between two looks at whether to stop.
@@ -156,5 +157,80 @@ fn a_script_that_goes_in_rounds_concludes_when_everything_is_to_stop_and_no_long
         let report = line(&session, script);
         assert_eq!(report.findings.len(), findings, "{script}: {report:?}");
         assert_eq!(report.failure.is_none(), ended, "{script}: {report:?}");
+    }
+}
+
+thread_local! {
+    /// The context of the session whose engine this thread has.
+    static CONTEXT: RefCell<Option<Rc<Context>>> = const { RefCell::new(None) };
+}
+
+/// A session that was given a command, and whose scripts can ask whether they may start one, and say how one ended.
+fn watching(command: &[&str]) -> Session {
+    let words = |command: Array| command.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let register = move |engine: &mut Engine| {
+        let context = || CONTEXT.with_borrow(|context| context.clone().unwrap());
+        engine.register_fn("start", move |command: Array| context().require_exec(&words(command), "start()"));
+        engine.register_fn("ended", move |command: Array, code: i64| {
+            context().command_ended(CommandEnd::new(&words(command), i32::try_from(code).ok(), None, false));
+        });
+    };
+    let granted_command = Some(command.iter().map(ToString::to_string).collect());
+    let options = Options { granted_command, ..Options::default() };
+    let session = Netscript::builder().options(options).register(register).build().unwrap();
+    session.ask(|host| CONTEXT.set(Some(host.context.clone()))).unwrap();
+    session
+}
+
+#[test]
+fn a_command_that_a_person_gave_may_be_started_and_no_other() {
+    let session = watching(&["make", "all"]);
+    let watch = Script::new("watch", "//! Watch.\n//! @command\n//! @needs exec\nstart(args.command)").unwrap();
+    let run = |arguments: &[&str]| {
+        let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
+        session.run(&watch, &arguments).failure.map(|failure| failure.message)
+    };
+    assert_eq!(run(&["make", "all"]), None);
+    let refused = "watch needs the permission `exec`, which was not granted; add --allow exec";
+    for other in [&["make"][..], &["make", "all", "x"], &["make all"], &[]] {
+        assert_eq!(run(other).as_deref(), Some(refused), "{other:?}");
+    }
+    for other in ["start([\"make\"])", "start([])"] {
+        let failure = line(&session, other).failure.unwrap();
+        assert_eq!(failure.kind, ErrorKind::Permission);
+        assert!(failure.message.starts_with("start() needs the permission `exec`"), "{failure}");
+    }
+}
+
+#[test]
+fn a_script_that_does_not_say_so_needs_permission_for_its_command_too() {
+    let watch = Script::new("watch", "//! Watch.\n//! @command\nprint(args.command)").unwrap();
+    let session = session();
+    assert!(session.run(&watch, &[]).failure.is_none());
+    assert_eq!(session.run(&watch, &["make".to_owned()]).failure.unwrap().kind, ErrorKind::Permission);
+}
+
+#[test]
+fn a_command_that_failed_is_a_reason_and_gives_a_clean_run_its_exit_code() {
+    let session = watching(&[]);
+    let make = |code| Some(CommandEnd::new(&["make"], Some(code), None, false));
+    let failed = "the command failed: exit code 7";
+    for (script, verdict, code, reasons, command) in [
+        ("", Verdict::Clean, 0, &[][..], None),
+        ("ended([\"make\"], 0); pass(\"well\")", Verdict::Clean, 0, &["well"], make(0)),
+        ("ended([\"make\"], 7); pass(\"well\")", Verdict::Clean, 7, &["well", failed], make(7)),
+        ("ended([\"make\"], 7); finding(\"x\", #{})", Verdict::Finding, 1, &[failed], make(7)),
+        ("ended([\"make\"], 7); inconclusive(\"late\")", Verdict::Inconclusive, 3, &["late", failed], make(7)),
+        ("ended([\"make\"], 7); throw \"out\"", Verdict::Error, 2, &["out", failed], make(7)),
+        ("ended([\"a\"], 0); ended([\"make\"], 7); ended([\"b\"], 8)", Verdict::Clean, 7, &[failed], make(7)),
+        ("ended([\"a\"], 0); ended([\"make\"], 0)", Verdict::Clean, 0, &[], make(0)),
+    ] {
+        let outcome = line(&session, script).outcome;
+        assert_eq!((outcome.verdict, outcome.exit_code()), (verdict, code), "{script}");
+        assert_eq!(
+            (&outcome.reasons[..], outcome.command),
+            (&reasons.iter().map(ToString::to_string).collect::<Vec<_>>()[..], command),
+            "{script}"
+        );
     }
 }

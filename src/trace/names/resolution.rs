@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::ask::ask;
 use super::query::{Answer, Question, Refusal};
 use super::system::{Settings, listed};
+use crate::clock::now;
 use crate::record::Time;
 
 /// What became of a name.
@@ -26,10 +27,10 @@ pub struct Resolution {
 /// answered. It ends early when `stop` becomes readable.
 #[must_use]
 pub fn resolve(name: &str, timeout: Duration, stop: BorrowedFd<'_>) -> Resolution {
-    let start = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let start = now();
     let clock = Instant::now();
     let mut resolution = Resolution {
-        start: Time::from_nanos(crate::record::Duration::from(start).as_nanos()),
+        start,
         name: name.to_owned(),
         canonical: None,
         addresses: Vec::new(),
