@@ -36,6 +36,8 @@ pub struct Limits {
     pub http_decoded_bytes: usize,
     /// Requests that wait for a response, per connection.
     pub http_pending: usize,
+    /// One TLS hello, in bytes; out of order, too, as QUIC may carry it.
+    pub tls_hello_bytes: usize,
     /// Rows that a script keeps: groups, arrays and queues of streams derived from one capture.
     pub rows: usize,
     /// Rhai operations of one run; 0 means no bound.
@@ -58,6 +60,7 @@ impl Default for Limits {
             http_body_bytes: 1 << 20,
             http_decoded_bytes: 8 << 20,
             http_pending: 1024,
+            tls_hello_bytes: 64 << 10,
             rows: 1_000_000,
             operations: 0,
         }
@@ -141,6 +144,9 @@ pub struct Loss {
     pub http_cut: u64,
     /// Bytes of HTTP connections that could not be read as a message.
     pub http_skipped_bytes: u64,
+    /// TLS hellos that could not be read: over the limit, malformed, or in QUIC packets that are missing or came without
+    /// those that have their keys.
+    pub tls_unread: u64,
     /// Rows that a script could not keep.
     pub rows: u64,
 }
@@ -157,6 +163,7 @@ impl Loss {
         evicted_flows: 0,
         http_cut: 0,
         http_skipped_bytes: 0,
+        tls_unread: 0,
         rows: 0,
     };
 
@@ -180,6 +187,7 @@ impl std::ops::AddAssign<&Self> for Loss {
             evicted_flows,
             http_cut,
             http_skipped_bytes,
+            tls_unread,
             rows,
         } = other;
         self.dropped += dropped;
@@ -191,6 +199,7 @@ impl std::ops::AddAssign<&Self> for Loss {
         self.evicted_flows += evicted_flows;
         self.http_cut += http_cut;
         self.http_skipped_bytes += http_skipped_bytes;
+        self.tls_unread += tls_unread;
         self.rows += rows;
     }
 }

@@ -1,3 +1,6 @@
-//! Application protocols over in-order bytes. Pure: no clock, no operating system.
+//! Application protocols over in-order bytes and datagrams. Pure: no clock, no operating system.
 
+mod cursor;
 pub mod http1;
+pub mod quic;
+pub mod tls;

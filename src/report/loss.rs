@@ -19,6 +19,7 @@ pub fn phrases(loss: &Loss) -> Vec<String> {
         evicted_flows,
         http_cut,
         http_skipped_bytes,
+        tls_unread,
         rows,
     } = *loss;
     let inputs = match truncated_inputs {
@@ -35,6 +36,7 @@ pub fn phrases(loss: &Loss) -> Vec<String> {
         (evicted_flows, format!("{} given up while still open (limit)", counted(evicted_flows, "conversation"))),
         (http_cut, format!("{} not kept whole (limit)", counted(http_cut, "HTTP message"))),
         (http_skipped_bytes, format!("{} of HTTP connections not readable", counted(http_skipped_bytes, "byte"))),
+        (tls_unread, format!("{} not readable (limit, malformed, or packets missing)", counted(tls_unread, "TLS hello"))),
         (rows, format!("{} not kept (limit)", counted(rows, "row"))),
     ]
     .into_iter()
@@ -57,7 +59,7 @@ pub fn summary(captured: u64, received: u64, loss: &Loss) -> String {
 }
 
 /// The counters by name, in the order of their declaration.
-pub(super) fn counters(loss: &Loss) -> [(&'static str, u64); 10] {
+pub(super) fn counters(loss: &Loss) -> [(&'static str, u64); 11] {
     let Loss {
         dropped,
         truncated_inputs,
@@ -68,6 +70,7 @@ pub(super) fn counters(loss: &Loss) -> [(&'static str, u64); 10] {
         evicted_flows,
         http_cut,
         http_skipped_bytes,
+        tls_unread,
         rows,
     } = *loss;
     [
@@ -80,6 +83,7 @@ pub(super) fn counters(loss: &Loss) -> [(&'static str, u64); 10] {
         ("evicted_flows", evicted_flows),
         ("http_cut", http_cut),
         ("http_skipped_bytes", http_skipped_bytes),
+        ("tls_unread", tls_unread),
         ("rows", rows),
     ]
 }
@@ -110,7 +114,8 @@ mod tests {
             evicted_flows: 5,
             http_cut: 6,
             http_skipped_bytes: 7000,
-            rows: 8,
+            tls_unread: 8,
+            rows: 9,
         };
         assert_eq!(
             phrases(&loss),
@@ -123,7 +128,8 @@ mod tests {
                 "5 conversations given up while still open (limit)",
                 "6 HTTP messages not kept whole (limit)",
                 "7,000 bytes of HTTP connections not readable",
-                "8 rows not kept (limit)",
+                "8 TLS hellos not readable (limit, malformed, or packets missing)",
+                "9 rows not kept (limit)",
             ]
         );
     }

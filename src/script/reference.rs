@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::docs::{self, Group};
 use super::guide::one_line;
 use super::primitives::KINDS;
-use crate::protocol::http1::FLAGS;
+use crate::protocol::{http1, tls};
 
 /// The whole reference as Markdown.
 #[must_use]
@@ -45,9 +45,11 @@ pub fn markdown() -> String {
             let _ = writeln!(text, "| {} | {}{unit} | {doc} |", field.name, field.ty);
         }
     }
-    let _ = writeln!(text, "\n### Flags of http_exchange\n\n| flag | meaning |\n| --- | --- |");
-    for (flag, meaning) in FLAGS {
-        let _ = writeln!(text, "| `{flag}` | {} |", one_line(meaning));
+    for (kind, flags) in [("http_exchange", http1::FLAGS), ("tls_handshake", tls::FLAGS)] {
+        let _ = writeln!(text, "\n### Flags of {kind}\n\n| flag | meaning |\n| --- | --- |");
+        for (flag, meaning) in flags {
+            let _ = writeln!(text, "| `{flag}` | {} |", one_line(meaning));
+        }
     }
     text
 }

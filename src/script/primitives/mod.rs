@@ -10,6 +10,7 @@ mod place;
 mod rounds;
 mod rows;
 mod status;
+mod tls_handshakes;
 mod trace;
 mod trace_options;
 mod verdict;
@@ -32,6 +33,7 @@ pub(crate) const ENTRIES: &[&[Entry]] = &[
     capture::ENTRIES,
     flows::ENTRIES,
     http_requests::ENTRIES,
+    tls_handshakes::ENTRIES,
     containers::ENTRIES,
     host::ENTRIES,
     trace::ENTRIES,
@@ -43,7 +45,8 @@ pub(crate) const ENTRIES: &[&[Entry]] = &[
 ];
 
 /// What a capture can give.
-pub(crate) const NOUNS: &[&Noun] = &[&capture::PACKETS, &flows::FLOWS, &http_requests::HTTP_REQUESTS];
+pub(crate) const NOUNS: &[&Noun] =
+    &[&capture::PACKETS, &flows::FLOWS, &http_requests::HTTP_REQUESTS, &tls_handshakes::TLS_HANDSHAKES];
 
 /// Every kind of record that has fields of its own.
 pub const KINDS: &[&Kind] = &[
@@ -51,6 +54,7 @@ pub const KINDS: &[&Kind] = &[
     flows::FLOWS.kind,
     http_requests::HTTP_REQUESTS.kind,
     Credential::KIND,
+    tls_handshakes::TLS_HANDSHAKES.kind,
     Container::KIND,
     Veth::KIND,
     Interface::KIND,
