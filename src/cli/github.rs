@@ -47,7 +47,7 @@ impl Step {
     }
 }
 
-/// Where the summary goes, and what it is so far. It stays in memory, so that a file that cannot be written stops no run.
+/// Where the summary goes, and what it is so far: in memory, so that a file that cannot be written stops no run.
 struct Summary {
     path: PathBuf,
     text: Arc<Mutex<Text>>,

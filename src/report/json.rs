@@ -380,7 +380,10 @@ mod tests {
             (None, Some(15), r#""command":{"line":"make TOKEN=****","exit":null,"signal":15}}"#),
         ] {
             let command = Some(CommandEnd::new(&["make", "TOKEN=abc"], code, signal, false));
-            let before = r#"{"record":"verdict","schema":1,"verdict":"clean","reasons":[],"captured":18211,"received":18211,"dropped":0,"#;
+            let before = concat!(
+                r#"{"record":"verdict","schema":1,"verdict":"clean","reasons":[],"captured":18211,"received":18211,"#,
+                r#""dropped":0,"#
+            );
             let output = run(|to| to.finish(&Outcome { command, ..outcome(Verdict::Clean) }));
             assert_eq!(output, format!("{before}{said}\n"));
         }

@@ -1,8 +1,9 @@
 //! The XML that CI systems read as test results.
 //!
 //! A finding is a failed case (`expired-credential: 10.0.0.7`, its evidence as the text of the failure), a check that
-//! passed is a passed one, and so is a command that was watched and succeeded. The case `verdict` passes with a clean verdict and is an error with an inconclusive one or
-//! an error, so that no system shows it green. Everything else that was said stands in `system-out`, as text.
+//! passed is a passed one. A command that was watched is a case that passes or fails as it did. The case `verdict`
+//! passes with a clean verdict and is an error with an inconclusive one or an error, so that no system shows it green.
+//! Everything else that was said stands in `system-out`, as text.
 
 use std::fmt::Write as _;
 use std::io;

@@ -170,7 +170,7 @@ impl Context {
         ))
     }
 
-    /// Ends with an error unless this command may be started: because any may, or because it is the one that a person gave.
+    /// Ends with an error unless this command may be started: because any may, or because a person gave this one.
     pub(crate) fn require_exec(&self, command: &[String], what: &str) -> Result<(), Box<EvalAltResult>> {
         if self.options.granted_command.as_deref() == Some(command) {
             return Ok(());
