@@ -23,6 +23,7 @@
 
 pub mod capture;
 pub mod cli;
+pub mod egress;
 pub mod flow;
 pub mod host;
 pub mod limits;
