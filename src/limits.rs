@@ -38,6 +38,8 @@ pub struct Limits {
     pub http_pending: usize,
     /// Rows that a script keeps: groups, arrays and queues of streams derived from one capture.
     pub rows: usize,
+    /// A file with the rules of a policy, in bytes. A longer one is an error.
+    pub policy_bytes: usize,
     /// Rhai operations of one run; 0 means no bound.
     pub operations: u64,
 }
@@ -59,6 +61,7 @@ impl Default for Limits {
             http_decoded_bytes: 8 << 20,
             http_pending: 1024,
             rows: 1_000_000,
+            policy_bytes: 1 << 20,
             operations: 0,
         }
     }

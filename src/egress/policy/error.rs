@@ -30,9 +30,15 @@ impl PolicyError {
         self.faults.extend(other.faults.into_iter().take(free));
     }
 
-    /// These rules, unless something was wrong.
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// These rules, unless something is wrong.
     pub(super) fn or<T>(self, rules: T) -> Result<T, Self> {
-        if self.faults.is_empty() { Ok(rules) } else { Err(self) }
+        if self.is_empty() { Ok(rules) } else { Err(self) }
     }
 }
 

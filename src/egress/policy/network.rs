@@ -61,14 +61,14 @@ pub(super) fn is_within(part: IpNetwork, whole: IpNetwork) -> bool {
 /// with anything else in it.
 pub(super) fn reverse(name: &str) -> Option<IpNetwork> {
     if let Some(labels) = name.strip_suffix(".in-addr.arpa") {
-        let octets: Option<Vec<u8>> = labels.rsplit('.').map(|label| decimal(label)).collect();
+        let octets: Option<Vec<u8>> = labels.rsplit('.').map(decimal).collect();
         let octets = octets.filter(|octets| octets.len() <= 4)?;
         let mut bytes = [0; 4];
         bytes[..octets.len()].copy_from_slice(&octets);
         return Ipv4Network::new(bytes.into(), u8::try_from(8 * octets.len()).ok()?).ok().map(IpNetwork::V4);
     }
     let labels = name.strip_suffix(".ip6.arpa")?;
-    let nibbles: Option<Vec<u8>> = labels.rsplit('.').map(|label| nibble(label)).collect();
+    let nibbles: Option<Vec<u8>> = labels.rsplit('.').map(nibble).collect();
     let nibbles = nibbles.filter(|nibbles| nibbles.len() <= 32)?;
     let bits = nibbles.iter().enumerate().fold(0, |bits, (at, nibble)| bits | u128::from(*nibble) << (124 - 4 * at));
     let network = Ipv6Network::new(bits.into(), u8::try_from(4 * nibbles.len()).ok()?).ok()?;
