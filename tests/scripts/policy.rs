@@ -38,6 +38,6 @@ fn scripts_are_told_what_is_wrong_and_what_is_outside() {
     let page = std::fs::read_to_string(project("docs/egress-policy.md")).unwrap();
     let folder = folder(&page);
     folder.write("wrong.rules", "allow hots a.example\nallow port https\n");
-    folder.write("binary.rules", b"allow\n\xff\xfe\0".to_vec());
+    folder.write("binary.rules", b"allow\n\xff\xfe\0");
     transcript::check(&project("tests/scripts/policy.txt"), &folder);
 }

@@ -43,8 +43,13 @@ pub struct Query {
     pub container: Option<String>,
 }
 
-/// What a row has to have.
-const FORMS: &str = "a policy judges rows with an `address` (egress_attempt), a `server` (flow) or a `name` (dns_query), and this has none";
+/// The kinds of rows that say what was reached for; a map of a script is a `row`. Others have an address or a name, too,
+/// such as that of a listener.
+const KINDS: [&str; 4] = ["egress_attempt", "flow", "dns_query", "row"];
+
+/// What such a row has to have.
+const FORMS: &str =
+    "a row to judge has an `address` (egress_attempt), a `server` (flow) or a `name` (dns_query); this has none";
 
 impl Attempt {
     /// An attempt to reach an address, of which nothing else is known.
@@ -68,6 +73,11 @@ impl Observed {
     ///
     /// What is wrong with a field, or that the row is of another kind.
     pub fn of(row: &dyn Record) -> Result<Self, String> {
+        let kind = &row.kind().name;
+        if !KINDS.contains(&kind.as_ref()) {
+            let message = "a policy judges rows of egress_attempt, flow and dns_query, and maps with their fields";
+            return Err(format!("{message}, and not a {kind}"));
+        }
         let (process, container) = (text(row, "process"), text(row, "container"));
         let name = text(row, "name");
         let has = |field: &str| row.kind().index(field).is_some();

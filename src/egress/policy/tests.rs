@@ -467,13 +467,18 @@ fn rows_of_every_kind_say_where_they_go() {
     assert_eq!(row(&[("name", "".into()), ("type", "NS".into())]), Ok(query("", None)));
     let unreached = row(&[("address", Value::None), ("name", "a.example".into())]);
     assert_eq!(unreached, Ok(query("a.example", None)));
+    let listener = Tuple::row("listener", vec!["address".into()], vec![address("203.0.113.9")]);
+    assert_eq!(
+        Observed::of(listener.as_ref()).unwrap_err(),
+        "a policy judges rows of egress_attempt, flow and dns_query, and maps with their fields, and not a listener"
+    );
     for (fields, why) in [
         (vec![("address", "everywhere".into())], "`everywhere` is not an address"),
         (vec![("address", "192.0.2.1".into()), ("port", 65536_u32.into())], "`65536` is not a port"),
         (vec![("address", "192.0.2.1".into()), ("port", "443".into())], "`443` is not a port"),
         (
             vec![("client", address("192.0.2.1"))],
-            "a policy judges rows with an `address` (egress_attempt), a `server` (flow) or a `name` (dns_query), and this has none",
+            "a row to judge has an `address` (egress_attempt), a `server` (flow) or a `name` (dns_query); this has none",
         ),
     ] {
         assert_eq!(row(&fields).unwrap_err(), why);

@@ -158,3 +158,17 @@ fn a_script_that_goes_in_rounds_concludes_when_everything_is_to_stop_and_no_long
         assert_eq!(report.failure.is_none(), ended, "{script}: {report:?}");
     }
 }
+
+#[test]
+fn a_policy_judges_without_permissions_and_reads_only_with_them() {
+    let session = Netscript::builder().build().unwrap();
+    let judged = line(&session, r#"policy(#{ resolvers: [] }).judge(#{ address: "203.0.113.9" }).verdict"#);
+    assert_eq!(judged.value.to_string(), "outside");
+    for (read, what) in [
+        ("policy()", "policy() without the option `resolvers` needs the permission `host`"),
+        (r#"policy(#{ file: "/etc/hosts" })"#, "policy() with the file /etc/hosts needs the permission `capture`"),
+    ] {
+        let failure = line(&session, read).failure.unwrap();
+        assert!(failure.to_string().contains(what), "{failure}");
+    }
+}
