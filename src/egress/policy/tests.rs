@@ -242,6 +242,7 @@ deny port 25
         ("tcp 198.51.100.7:1", "inside: in 198.51.100.0/24, which counts as inside"),
         ("udp 203.0.113.53:53", "inside: a name server in use"),
         ("tcp 203.0.113.54:853", "inside: a name server in use"),
+        ("sctp 203.0.113.53:53", "outside: not inside, and no rule speaks of it"),
         ("tcp 203.0.113.53:443", "outside: not inside, and no rule speaks of it"),
         ("icmp 203.0.113.53", "outside: not inside, and no rule speaks of it"),
         ("udp [2001:db8::1]:53", "outside: not inside, and no rule speaks of it"),
@@ -312,6 +313,8 @@ fn what_is_outside_is_learned_sorted_and_once() {
         attempt("tcp 10.0.0.1:443 by curl"),
         query("files.example", None),
         query("files.example", Some("curl")),
+        query("only-curl.example", Some("wget")),
+        attempt("tcp 203.0.113.7:80 as only-curl.example by curl"),
         query("metrics.example.", Some("curl")),
         query("db.internal", None),
         query(&"x".repeat(5000), None),
@@ -327,7 +330,9 @@ allow cidr 2001:db8::1 port 4500/udp
 allow cidr 203.0.113.9 port 9/sctp
 allow cidr 203.0.113.9 protocol icmp process ping
 allow host files.example port 443/tcp process curl
+allow host only-curl.example port 80/tcp process curl
 allow query metrics.example
+allow query only-curl.example
 "
     );
 }
@@ -348,6 +353,10 @@ impl Random {
             "a", "B", "7", ".", ".", "-", "_", "*", "\"", "\\", "#", " ", "\t", "\n", "\u{0}", "\u{202e}", "ü", "/",
             ":", "%", "[", "u{", "}", "example",
         ];
+        // Some come again and again.
+        if self.below(3) == 0 {
+            return ["a.example", "curl"][self.below(2)].to_owned();
+        }
         let length = 1 + self.below(8);
         (0..length).map(|_| SIGNS[self.below(SIGNS.len())]).collect()
     }
