@@ -24,6 +24,7 @@
 pub mod capture;
 pub mod cli;
 mod clock;
+pub mod egress;
 pub mod flow;
 pub mod host;
 pub mod limits;

@@ -40,6 +40,8 @@ pub struct Limits {
     pub tls_hello_bytes: usize,
     /// Rows that a script keeps: groups, arrays and queues of streams derived from one capture.
     pub rows: usize,
+    /// A file with the rules of a policy, in bytes. A longer one is an error.
+    pub policy_bytes: usize,
     /// Rhai operations of one run; 0 means no bound.
     pub operations: u64,
 }
@@ -62,6 +64,7 @@ impl Default for Limits {
             http_pending: 1024,
             tls_hello_bytes: 64 << 10,
             rows: 1_000_000,
+            policy_bytes: 1 << 20,
             operations: 0,
         }
     }

@@ -48,6 +48,11 @@ fn scripts_of_the_corpus_end() {
 }
 
 #[test]
+fn policies_of_the_corpus_are_read_or_refused() {
+    replay("policy", targets::policy::check);
+}
+
+#[test]
 fn secrets_in_texts_of_the_corpus_are_masked() {
     replay("secret", targets::secret::check);
 }

@@ -4,6 +4,7 @@
 pub mod captures;
 pub mod frames;
 pub mod http;
+pub mod policy;
 pub mod reassembly;
 pub mod script;
 pub mod secret;

@@ -28,7 +28,7 @@ pub use compare::Comparison;
 pub use connect::{Attempt, connect};
 pub use error::TraceError;
 pub use message::{Message, Quote, labels_behind};
-pub use names::{Resolution, resolve};
+pub use names::{Resolution, resolve, resolvers};
 pub use networks::{Network, Networks};
 pub use path::{Path, Sent};
 pub use plan::{Plan, PlanError};

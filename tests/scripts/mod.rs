@@ -3,4 +3,5 @@
 mod demo;
 mod examples;
 mod hunt;
+mod policy;
 mod secrets;

@@ -7,6 +7,7 @@ mod helpers;
 mod host;
 mod http_requests;
 mod place;
+mod policy;
 mod rounds;
 mod rows;
 mod status;
@@ -38,6 +39,7 @@ pub(crate) const ENTRIES: &[&[Entry]] = &[
     host::ENTRIES,
     trace::ENTRIES,
     status::ENTRIES,
+    policy::ENTRIES,
     rows::ENTRIES,
     verdict::ENTRIES,
     rounds::ENTRIES,
@@ -76,6 +78,7 @@ pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
     }
     containers::register(engine, context);
     host::register(engine, context);
+    policy::register(engine, context);
     rounds::register(engine, context);
     rows::register(engine, context);
     status::register(engine, context);

@@ -234,3 +234,17 @@ fn a_command_that_failed_is_a_reason_and_gives_a_clean_run_its_exit_code() {
         );
     }
 }
+
+#[test]
+fn a_policy_judges_without_permissions_and_reads_only_with_them() {
+    let session = Netscript::builder().build().unwrap();
+    let judged = line(&session, r#"policy(#{ resolvers: [] }).judge(#{ address: "203.0.113.9" }).verdict"#);
+    assert_eq!(judged.value.to_string(), "outside");
+    for (read, what) in [
+        ("policy()", "policy() without the option `resolvers` needs the permission `host`"),
+        (r#"policy(#{ file: "/etc/hosts" })"#, "policy() with the file /etc/hosts needs the permission `capture`"),
+    ] {
+        let failure = line(&session, read).failure.unwrap();
+        assert!(failure.to_string().contains(what), "{failure}");
+    }
+}

@@ -59,6 +59,12 @@ pub(super) fn addresses(host: &str, stop: BorrowedFd<'_>) -> Result<Vec<IpAddr>,
     }
 }
 
+/// The name servers of this host, as /etc/resolv.conf has them.
+#[must_use]
+pub fn resolvers() -> Vec<IpAddr> {
+    Settings::of_host().servers
+}
+
 /// How long the names of all hops are waited for.
 const NAMES_TIMEOUT: Duration = Duration::from_secs(1);
 
