@@ -51,3 +51,8 @@ fn scripts_of_the_corpus_end() {
 fn secrets_in_texts_of_the_corpus_are_masked() {
     replay("secret", targets::secret::check);
 }
+
+#[test]
+fn tls_handshakes_of_the_corpus_are_the_same_however_they_are_split() {
+    replay("tls", targets::tls::check);
+}

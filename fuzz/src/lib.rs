@@ -7,3 +7,4 @@ pub mod http;
 pub mod reassembly;
 pub mod script;
 pub mod secret;
+pub mod tls;

@@ -36,7 +36,10 @@ pub fn phrases(loss: &Loss) -> Vec<String> {
         (evicted_flows, format!("{} given up while still open (limit)", counted(evicted_flows, "conversation"))),
         (http_cut, format!("{} not kept whole (limit)", counted(http_cut, "HTTP message"))),
         (http_skipped_bytes, format!("{} of HTTP connections not readable", counted(http_skipped_bytes, "byte"))),
-        (tls_unread, format!("{} not readable (limit, malformed, or packets missing)", counted(tls_unread, "TLS hello"))),
+        (
+            tls_unread,
+            format!("{} not readable (limit, malformed, or packets missing)", counted(tls_unread, "TLS hello")),
+        ),
         (rows, format!("{} not kept (limit)", counted(rows, "row"))),
     ]
     .into_iter()

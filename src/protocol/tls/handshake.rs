@@ -88,7 +88,7 @@ crate::record! {
         /// None if it chose none, and in TLS 1.3, where the choice is encrypted: see `alpn_offered`.
         alpn: Text => |x| x.server_hello.as_ref().and_then(|hello| hello.alpn.as_deref()).map(text);
         /// Application protocols that the client offers, the one that it likes most first.
-        alpn_offered: List, main => |x| x.offered(|hello| hello.alpn.iter().map(|name| text(name)).collect());
+        alpn_offered: List => |x| x.offered(|hello| hello.alpn.iter().map(|name| text(name)).collect());
         /// Fingerprint of the client's software: JA4, the same for every connection of one program.
         ja4: Text, main => |x| x.client_hello().map(|hello| ja4::ja4(hello, x.transport));
         /// The fingerprint before its lists are hashed: JA4_r.
