@@ -19,12 +19,7 @@ pub fn check(input: &[u8]) {
     let whole = read(is_tcp, &pieces);
     assert!(whole.0.len() <= 1, "a conversation has one handshake");
     if is_tcp {
-        let split = |piece: &Piece<'_>| match *piece {
-            Piece::Sent(from, bytes) => bytes.chunks(1).map(|byte| Piece::Sent(from, byte)).collect::<Vec<_>>(),
-            Piece::Lost(from, bytes) => vec![Piece::Lost(from, bytes)],
-        };
-        let split: Vec<_> = pieces.iter().flat_map(split).collect();
-        assert_eq!(read(is_tcp, &split), whole);
+        assert_eq!(read(is_tcp, &one_by_one(&pieces)), whole);
     }
 }
 
@@ -50,6 +45,15 @@ fn parse(mut input: &[u8]) -> Vec<Piece<'_>> {
         }
     }
     pieces
+}
+
+/// The same bytes, each in a segment of its own.
+fn one_by_one<'a>(pieces: &[Piece<'a>]) -> Vec<Piece<'a>> {
+    let split = |piece: &Piece<'a>| match *piece {
+        Piece::Sent(from, bytes) => bytes.chunks(1).map(|byte| Piece::Sent(from, byte)).collect(),
+        lost => vec![lost],
+    };
+    pieces.iter().flat_map(split).collect()
 }
 
 /// The fields of all handshakes, and what was lost.

@@ -1,4 +1,4 @@
-//! JA4: what a client offers, in 36 characters that are the same for every connection of one client program
+//! JA4: what a client offers, in 36 characters that depend on its software and little else
 //! (<https://github.com/FoxIO-LLC/ja4>, technical_details/JA4.md; the specification is under the BSD licence).
 
 use std::fmt::Write as _;

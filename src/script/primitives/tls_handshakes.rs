@@ -12,7 +12,7 @@ pub(crate) const ENTRIES: &[Entry] = &[Entry {
     group: Group::Noun,
     doc: "TLS handshakes over TCP and QUIC, on any port: who asks for which server, with what, and what the server chose. \
           Each is told once all else is encrypted. TLS that begins inside another protocol (STARTTLS, CONNECT) is not seen.",
-    example: "tls_handshakes().count_by(|t| [t.server_name, t.version]).table()",
+    example: "open(\"browser.pcap\").tls_handshakes().count_by(|t| [t.server_name, t.version, t.ja4]).table()",
     needs: Some(Permission::Capture),
 }];
 
