@@ -36,6 +36,10 @@ pub struct Limits {
     pub http_decoded_bytes: usize,
     /// Requests that wait for a response, per connection.
     pub http_pending: usize,
+    /// Time for which a DNS query waits for its answer, in packet time.
+    pub dns_timeout: Duration,
+    /// DNS queries that wait for their answers, over all conversations, in bytes.
+    pub dns_pending_bytes: usize,
     /// Rows that a script keeps: groups, arrays and queues of streams derived from one capture.
     pub rows: usize,
     /// Rhai operations of one run; 0 means no bound.
@@ -58,6 +62,8 @@ impl Default for Limits {
             http_body_bytes: 1 << 20,
             http_decoded_bytes: 8 << 20,
             http_pending: 1024,
+            dns_timeout: Duration::from_secs(30),
+            dns_pending_bytes: 32 << 20,
             rows: 1_000_000,
             operations: 0,
         }
@@ -78,6 +84,7 @@ impl Limits {
             out_of_order_total: scale(default.out_of_order_total, 1 << 20),
             out_of_order_bytes: scale(default.out_of_order_bytes, 256 << 10).min(default.out_of_order_bytes),
             fragmented_datagrams: scale(default.fragmented_datagrams, 16),
+            dns_pending_bytes: scale(default.dns_pending_bytes, 1 << 20),
             rows: scale(default.rows, 1000),
             ..default
         }
@@ -141,6 +148,10 @@ pub struct Loss {
     pub http_cut: u64,
     /// Bytes of HTTP connections that could not be read as a message.
     pub http_skipped_bytes: u64,
+    /// DNS messages that could not be read, or only in part, although they were captured whole.
+    pub dns_malformed: u64,
+    /// DNS queries that could not wait for their answers: too many did.
+    pub dns_pending: u64,
     /// Rows that a script could not keep.
     pub rows: u64,
 }
@@ -157,6 +168,8 @@ impl Loss {
         evicted_flows: 0,
         http_cut: 0,
         http_skipped_bytes: 0,
+        dns_malformed: 0,
+        dns_pending: 0,
         rows: 0,
     };
 
@@ -180,6 +193,8 @@ impl std::ops::AddAssign<&Self> for Loss {
             evicted_flows,
             http_cut,
             http_skipped_bytes,
+            dns_malformed,
+            dns_pending,
             rows,
         } = other;
         self.dropped += dropped;
@@ -191,6 +206,8 @@ impl std::ops::AddAssign<&Self> for Loss {
         self.evicted_flows += evicted_flows;
         self.http_cut += http_cut;
         self.http_skipped_bytes += http_skipped_bytes;
+        self.dns_malformed += dns_malformed;
+        self.dns_pending += dns_pending;
         self.rows += rows;
     }
 }

@@ -1,3 +1,4 @@
-//! Application protocols over in-order bytes. Pure: no clock, no operating system.
+//! Application protocols over in-order bytes and datagrams. Pure: no clock, no operating system.
 
+pub mod dns;
 pub mod http1;

@@ -19,11 +19,17 @@ pub fn phrases(loss: &Loss) -> Vec<String> {
         evicted_flows,
         http_cut,
         http_skipped_bytes,
+        dns_malformed,
+        dns_pending,
         rows,
     } = *loss;
     let inputs = match truncated_inputs {
         1 => "the capture is cut off in the middle of a record, or damaged".to_owned(),
         n => format!("{} are cut off in the middle of a record, or damaged", counted(n, "capture")),
+    };
+    let dns_queries = match dns_pending {
+        1 => "1 DNS query told without its answer (limit)".to_owned(),
+        n => format!("{} DNS queries told without their answers (limit)", Grouped(n)),
     };
     let missing = format!("{}, {} of TCP payload missing", counted(gaps, "gap"), counted(gap_bytes, "byte"));
     [
@@ -35,6 +41,8 @@ pub fn phrases(loss: &Loss) -> Vec<String> {
         (evicted_flows, format!("{} given up while still open (limit)", counted(evicted_flows, "conversation"))),
         (http_cut, format!("{} not kept whole (limit)", counted(http_cut, "HTTP message"))),
         (http_skipped_bytes, format!("{} of HTTP connections not readable", counted(http_skipped_bytes, "byte"))),
+        (dns_malformed, format!("{} not readable, or only in part", counted(dns_malformed, "DNS message"))),
+        (dns_pending, dns_queries),
         (rows, format!("{} not kept (limit)", counted(rows, "row"))),
     ]
     .into_iter()
@@ -57,7 +65,7 @@ pub fn summary(captured: u64, received: u64, loss: &Loss) -> String {
 }
 
 /// The counters by name, in the order of their declaration.
-pub(super) fn counters(loss: &Loss) -> [(&'static str, u64); 10] {
+pub(super) fn counters(loss: &Loss) -> [(&'static str, u64); 12] {
     let Loss {
         dropped,
         truncated_inputs,
@@ -68,6 +76,8 @@ pub(super) fn counters(loss: &Loss) -> [(&'static str, u64); 10] {
         evicted_flows,
         http_cut,
         http_skipped_bytes,
+        dns_malformed,
+        dns_pending,
         rows,
     } = *loss;
     [
@@ -80,6 +90,8 @@ pub(super) fn counters(loss: &Loss) -> [(&'static str, u64); 10] {
         ("evicted_flows", evicted_flows),
         ("http_cut", http_cut),
         ("http_skipped_bytes", http_skipped_bytes),
+        ("dns_malformed", dns_malformed),
+        ("dns_pending", dns_pending),
         ("rows", rows),
     ]
 }
@@ -110,7 +122,9 @@ mod tests {
             evicted_flows: 5,
             http_cut: 6,
             http_skipped_bytes: 7000,
-            rows: 8,
+            dns_malformed: 8,
+            dns_pending: 9,
+            rows: 10,
         };
         assert_eq!(
             phrases(&loss),
@@ -123,7 +137,9 @@ mod tests {
                 "5 conversations given up while still open (limit)",
                 "6 HTTP messages not kept whole (limit)",
                 "7,000 bytes of HTTP connections not readable",
-                "8 rows not kept (limit)",
+                "8 DNS messages not readable, or only in part",
+                "9 DNS queries told without their answers (limit)",
+                "10 rows not kept (limit)",
             ]
         );
     }

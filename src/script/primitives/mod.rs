@@ -2,6 +2,7 @@
 
 mod capture;
 mod containers;
+mod dns_queries;
 mod flows;
 mod helpers;
 mod host;
@@ -23,6 +24,7 @@ use super::docs::Entry;
 use super::source::Noun;
 use crate::host::container::{Container, Veth};
 use crate::host::{Connection, Interface, InterfaceRate, Listener};
+use crate::protocol::dns::ResourceRecord;
 use crate::protocol::http1::Credential;
 use crate::record::Kind;
 use crate::trace::{Attempt, Comparison, Hop, Resolution, Trace};
@@ -32,6 +34,7 @@ pub(crate) const ENTRIES: &[&[Entry]] = &[
     capture::ENTRIES,
     flows::ENTRIES,
     http_requests::ENTRIES,
+    dns_queries::ENTRIES,
     containers::ENTRIES,
     host::ENTRIES,
     trace::ENTRIES,
@@ -43,7 +46,8 @@ pub(crate) const ENTRIES: &[&[Entry]] = &[
 ];
 
 /// What a capture can give.
-pub(crate) const NOUNS: &[&Noun] = &[&capture::PACKETS, &flows::FLOWS, &http_requests::HTTP_REQUESTS];
+pub(crate) const NOUNS: &[&Noun] =
+    &[&capture::PACKETS, &flows::FLOWS, &http_requests::HTTP_REQUESTS, &dns_queries::DNS_QUERIES];
 
 /// Every kind of record that has fields of its own.
 pub const KINDS: &[&Kind] = &[
@@ -51,6 +55,8 @@ pub const KINDS: &[&Kind] = &[
     flows::FLOWS.kind,
     http_requests::HTTP_REQUESTS.kind,
     Credential::KIND,
+    dns_queries::DNS_QUERIES.kind,
+    ResourceRecord::KIND,
     Container::KIND,
     Veth::KIND,
     Interface::KIND,
