@@ -36,6 +36,10 @@ pub struct Limits {
     pub http_decoded_bytes: usize,
     /// Requests that wait for a response, per connection.
     pub http_pending: usize,
+    /// Time for which a DNS query waits for its answer, in packet time.
+    pub dns_timeout: Duration,
+    /// DNS queries that wait for their answers, over all conversations, in bytes.
+    pub dns_pending_bytes: usize,
     /// One TLS hello, in bytes; out of order, too, as QUIC may carry it.
     pub tls_hello_bytes: usize,
     /// Rows that a script keeps: groups, arrays and queues of streams derived from one capture.
@@ -62,6 +66,8 @@ impl Default for Limits {
             http_body_bytes: 1 << 20,
             http_decoded_bytes: 8 << 20,
             http_pending: 1024,
+            dns_timeout: Duration::from_secs(30),
+            dns_pending_bytes: 32 << 20,
             tls_hello_bytes: 64 << 10,
             rows: 1_000_000,
             policy_bytes: 1 << 20,
@@ -84,6 +90,7 @@ impl Limits {
             out_of_order_total: scale(default.out_of_order_total, 1 << 20),
             out_of_order_bytes: scale(default.out_of_order_bytes, 256 << 10).min(default.out_of_order_bytes),
             fragmented_datagrams: scale(default.fragmented_datagrams, 16),
+            dns_pending_bytes: scale(default.dns_pending_bytes, 1 << 20),
             rows: scale(default.rows, 1000),
             ..default
         }
@@ -147,6 +154,10 @@ pub struct Loss {
     pub http_cut: u64,
     /// Bytes of HTTP connections that could not be read as a message.
     pub http_skipped_bytes: u64,
+    /// DNS messages that could not be read, or only in part, although they were captured whole.
+    pub dns_malformed: u64,
+    /// DNS queries that could not wait for their answers: too many did.
+    pub dns_pending: u64,
     /// TLS hellos that could not be read: over the limit, malformed, or in QUIC packets that are missing or came without
     /// those that have their keys.
     pub tls_unread: u64,
@@ -166,6 +177,8 @@ impl Loss {
         evicted_flows: 0,
         http_cut: 0,
         http_skipped_bytes: 0,
+        dns_malformed: 0,
+        dns_pending: 0,
         tls_unread: 0,
         rows: 0,
     };
@@ -190,6 +203,8 @@ impl std::ops::AddAssign<&Self> for Loss {
             evicted_flows,
             http_cut,
             http_skipped_bytes,
+            dns_malformed,
+            dns_pending,
             tls_unread,
             rows,
         } = other;
@@ -202,6 +217,8 @@ impl std::ops::AddAssign<&Self> for Loss {
         self.evicted_flows += evicted_flows;
         self.http_cut += http_cut;
         self.http_skipped_bytes += http_skipped_bytes;
+        self.dns_malformed += dns_malformed;
+        self.dns_pending += dns_pending;
         self.tls_unread += tls_unread;
         self.rows += rows;
     }

@@ -14,6 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("protocol", &["flow", "limits", "packet", "record"]),
     ("capture", &["clock", "flow", "host", "limits", "packet", "record"]),
     ("host", &["clock", "flow", "limits", "nearest", "record"]),
+    ("egress", &["capture", "clock", "flow", "host", "limits", "nearest", "packet", "protocol", "record"]),
     ("trace", &["clock", "host", "limits", "nearest", "record"]),
     ("egress", &["capture", "clock", "flow", "host", "limits", "nearest", "packet", "protocol", "record"]),
     ("report", &["limits", "record"]),
@@ -65,7 +66,7 @@ const IMPURE: &[&str] = &[
 const AT_HOME: &[(&str, &[&str])] = &[
     ("rhai", &["script"]),
     ("pcap", &["capture"]),
-    ("aya", &["host"]),
+    ("aya", &["egress", "host"]),
     ("bollard", &["host"]),
     ("hyper", &["host", "status"]),
     ("hyper_util", &["host", "status"]),

@@ -56,3 +56,8 @@ fn policies_of_the_corpus_are_read_or_refused() {
 fn secrets_in_texts_of_the_corpus_are_masked() {
     replay("secret", targets::secret::check);
 }
+
+#[test]
+fn tls_handshakes_of_the_corpus_are_the_same_however_they_are_split() {
+    replay("tls", targets::tls::check);
+}

@@ -8,3 +8,4 @@ pub mod policy;
 pub mod reassembly;
 pub mod script;
 pub mod secret;
+pub mod tls;

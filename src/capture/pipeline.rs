@@ -15,6 +15,8 @@ pub enum Stage {
     Packets(Option<Keep>),
     /// The rows that an analyzer makes of conversations.
     Conversations(Box<dyn Analyzer>),
+    /// The rows that the source makes by itself.
+    Source,
 }
 
 /// When to stop before the end of the source.
@@ -38,6 +40,9 @@ pub struct Pipeline {
     packets: Vec<Packets>,
     interfaces: InterfaceNames,
     conversations: Conversations,
+    /// Whether a stage wants the rows that the source makes, and those that it made.
+    takes_rows: bool,
+    rows: Vec<Row>,
     /// Where the stages' rows are: in the order in which the stages were given.
     places: Vec<Place>,
     recording: Option<Recording>,
@@ -73,6 +78,7 @@ impl PipelineError {
 enum Place {
     Packets(usize),
     Conversations(usize),
+    Source,
 }
 
 struct Packets {
@@ -127,6 +133,8 @@ impl Pipeline {
             packets: Vec::new(),
             interfaces: InterfaceNames::default(),
             conversations: Conversations::default(),
+            takes_rows: false,
+            rows: Vec::new(),
             places: Vec::new(),
             recording: None,
             captured: 0,
@@ -152,6 +160,10 @@ impl Pipeline {
                     pipeline.conversations.analyzers.push((analyzer, Vec::new()));
                     Place::Conversations(pipeline.conversations.analyzers.len() - 1)
                 }
+                Stage::Source => {
+                    pipeline.takes_rows = true;
+                    Place::Source
+                }
             });
         }
         pipeline
@@ -172,6 +184,7 @@ impl Pipeline {
     pub fn advance(&mut self) -> Result<bool, PipelineError> {
         self.is_idle = false;
         for _ in 0..BATCH {
+            self.take_source_rows();
             match if self.ended { Arrival::End } else { self.packet()? } {
                 Arrival::Packet => {}
                 Arrival::Nothing(now) => {
@@ -185,6 +198,7 @@ impl Pipeline {
                     return Ok(true);
                 }
                 Arrival::End => {
+                    self.take_source_rows();
                     self.end()?;
                     let more = self.table.as_mut().map(|table| table.finish(BATCH, &mut self.conversations));
                     return Ok(more.unwrap_or(false));
@@ -195,6 +209,13 @@ impl Pipeline {
             }
         }
         Ok(true)
+    }
+
+    #[inline]
+    fn take_source_rows(&mut self) {
+        if self.takes_rows {
+            self.rows.append(&mut self.source.take_rows());
+        }
     }
 
     /// Takes in one packet, if there is one.
@@ -283,7 +304,9 @@ impl Pipeline {
     }
 
     fn has_rows(&self) -> bool {
-        self.conversations.rows() > 0 || self.packets.iter().any(|stage| !stage.rows.is_empty())
+        !self.rows.is_empty()
+            || self.conversations.rows() > 0
+            || self.packets.iter().any(|stage| !stage.rows.is_empty())
     }
 
     /// Gives up some conversations and keeps fewer from now on, because there is too little memory for so many.
@@ -309,6 +332,7 @@ impl Pipeline {
     #[must_use]
     pub fn take_rows(&mut self, stage: usize) -> Vec<Row> {
         std::mem::take(match self.places[stage] {
+            Place::Source => &mut self.rows,
             Place::Packets(i) => &mut self.packets[i].rows,
             Place::Conversations(i) => &mut self.conversations.analyzers[i].1,
         })

@@ -3,7 +3,7 @@
 use super::CaptureError;
 use crate::limits::Loss;
 use crate::packet::{LinkType, RawPacket};
-use crate::record::Time;
+use crate::record::{Row, Time};
 
 /// Delivers packets, in the order in which they were captured.
 ///
@@ -50,6 +50,11 @@ pub trait PacketSource {
 
     /// What happened to it that somebody should know, said once: an interface that disappeared.
     fn take_notes(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Takes the rows that the source makes by itself, of what is more than packets.
+    fn take_rows(&mut self) -> Vec<Row> {
         Vec::new()
     }
 

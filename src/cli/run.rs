@@ -30,6 +30,7 @@ pub(super) fn script(arguments: &RunArguments) -> Ended {
         style.source = if style.source.is_empty() { line } else { format!("{}, {line}", style.source) };
         options.granted_command = Some(command.to_vec());
     }
+    options.granted_files = script.header.values(&arguments.arguments);
     run(&script, &arguments.arguments, options, &arguments.output, &style)
 }
 
@@ -80,6 +81,7 @@ fn source_in_words(options: &Options) -> Result<String, String> {
     match &options.source {
         None => Ok("no capture: open(\"FILE\") reads one, -i INTERFACE listens".to_owned()),
         Some(Source::Live(live)) => Ok(harmless(&format!("{live} (live){filter}"))),
+        Some(Source::Watched(watched)) => Ok(harmless(&watched.to_string())),
         Some(Source::Stdin) => {
             Err("repl reads lines from standard input, so packets cannot come from there".to_owned())
         }
@@ -133,6 +135,7 @@ fn style(title: &str, source: &SourceArguments) -> Style {
         Some(Source::File(path)) => path.display().to_string(),
         Some(Source::Stdin) => "-".to_owned(),
         Some(Source::Live(live)) => format!("{live} (live)"),
+        Some(Source::Watched(watched)) => watched.to_string(),
         None => String::new(),
     };
     Style { title: title.to_owned(), source, ..Style::default() }
@@ -180,6 +183,7 @@ fn options(
         memory: Some(limits.max_memory),
         granted,
         granted_command: None,
+        granted_files: Vec::new(),
         show_secrets: limits.show_secrets,
     })
 }

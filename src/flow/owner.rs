@@ -155,7 +155,9 @@ impl fmt::Display for Owner {
 }
 
 impl Ownership {
-    fn owner(&self) -> Option<&Owner> {
+    /// The process, if it is known.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Owner> {
         match self {
             Self::Known(owner) => Some(owner),
             Self::Unknown(_) | Self::Elsewhere => None,

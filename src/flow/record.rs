@@ -143,6 +143,24 @@ impl Flow {
         self.tcp.as_ref().is_some_and(Tcp::is_closed)
     }
 
+    /// When its first packet was captured, and its last.
+    #[must_use]
+    pub const fn span(&self) -> [Time; 2] {
+        [self.start, self.end]
+    }
+
+    /// How it stands, as one of Zeek's codes: `SF`, `S0`, `REJ`, …
+    #[must_use]
+    pub fn conn_state(&self) -> &'static str {
+        self.state().0
+    }
+
+    /// Packets that a side sent, and bytes of transport payload in them.
+    #[must_use]
+    pub const fn sent(&self, side: Side) -> [u64; 2] {
+        [self.packets[side.index()], self.payload[side.index()]]
+    }
+
     /// The identifier that other tools give this conversation.
     #[must_use]
     pub fn community_id(&self) -> String {
@@ -217,7 +235,7 @@ crate::record! {
         state: Text, main => |flow| flow.state().1;
         /// The same as one of Zeek's codes (`conn_state` of conn.log): `S0`, `S1`, `SF`, `REJ`, `S2`, `S3`, `RSTO`,
         /// `RSTR`, `RSTOS0`, `RSTRH`, `SH`, `SHR`, `OTH`.
-        conn_state: Text => |flow| flow.state().0;
+        conn_state: Text => |flow| flow.conn_state();
         /// Packets of both directions. Of a datagram that came in fragments only the last one counts.
         packets: Integer in "packets" => |flow| flow.packets();
         /// Bytes of whole frames on the wire, both directions, as tshark's conversations count them.

@@ -19,6 +19,13 @@ pub fn may_capture() -> bool {
     has(CapabilitySet::NET_RAW)
 }
 
+/// Whether this process may put programs into the kernel that tell of others: `CAP_BPF`, `CAP_PERFMON` and
+/// `CAP_NET_ADMIN`, or `CAP_SYS_ADMIN`, which has all of them.
+#[must_use]
+pub fn may_watch() -> bool {
+    has(CapabilitySet::SYS_ADMIN) || has(CapabilitySet::BPF | CapabilitySet::PERFMON | CapabilitySet::NET_ADMIN)
+}
+
 fn has(wanted: CapabilitySet) -> bool {
     // Asked of oneself, this fails on no kernel that there is.
     capabilities(None).is_ok_and(|sets| sets.effective.contains(wanted))

@@ -81,6 +81,17 @@ pub struct Field {
     pub main: bool,
 }
 
+impl Field {
+    /// The name that an identifier stands for: `type` for `r#type`.
+    #[must_use]
+    pub const fn name_of(identifier: &'static str) -> &'static str {
+        match identifier.as_bytes() {
+            [b'r', b'#', ..] => identifier.split_at(2).1,
+            _ => identifier,
+        }
+    }
+}
+
 /// What a field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
@@ -172,7 +183,7 @@ macro_rules! record {
             #[allow(unreachable_pub, reason = "it is as visible as the record type, which may be private")]
             pub const KIND: &'static $crate::record::Kind = {
                 static FIELDS: &[$crate::record::Field] = &[ $( $crate::record::Field {
-                    name: ::std::borrow::Cow::Borrowed(stringify!($name)),
+                    name: ::std::borrow::Cow::Borrowed($crate::record::Field::name_of(stringify!($name))),
                     ty: $crate::record::Type::$ty,
                     unit: concat!($($unit)?),
                     doc: ::std::borrow::Cow::Borrowed(concat!($($doc, "\n"),+)),

@@ -19,12 +19,18 @@ pub fn phrases(loss: &Loss) -> Vec<String> {
         evicted_flows,
         http_cut,
         http_skipped_bytes,
+        dns_malformed,
+        dns_pending,
         tls_unread,
         rows,
     } = *loss;
     let inputs = match truncated_inputs {
         1 => "the capture is cut off in the middle of a record, or damaged".to_owned(),
         n => format!("{} are cut off in the middle of a record, or damaged", counted(n, "capture")),
+    };
+    let dns_queries = match dns_pending {
+        1 => "1 DNS query told without its answer (limit)".to_owned(),
+        n => format!("{} DNS queries told without their answers (limit)", Grouped(n)),
     };
     let missing = format!("{}, {} of TCP payload missing", counted(gaps, "gap"), counted(gap_bytes, "byte"));
     [
@@ -36,7 +42,12 @@ pub fn phrases(loss: &Loss) -> Vec<String> {
         (evicted_flows, format!("{} given up while still open (limit)", counted(evicted_flows, "conversation"))),
         (http_cut, format!("{} not kept whole (limit)", counted(http_cut, "HTTP message"))),
         (http_skipped_bytes, format!("{} of HTTP connections not readable", counted(http_skipped_bytes, "byte"))),
-        (tls_unread, format!("{} not readable (limit, malformed, or packets missing)", counted(tls_unread, "TLS hello"))),
+        (dns_malformed, format!("{} not readable, or only in part", counted(dns_malformed, "DNS message"))),
+        (dns_pending, dns_queries),
+        (
+            tls_unread,
+            format!("{} not readable (limit, malformed, or packets missing)", counted(tls_unread, "TLS hello")),
+        ),
         (rows, format!("{} not kept (limit)", counted(rows, "row"))),
     ]
     .into_iter()
@@ -59,7 +70,7 @@ pub fn summary(captured: u64, received: u64, loss: &Loss) -> String {
 }
 
 /// The counters by name, in the order of their declaration.
-pub(super) fn counters(loss: &Loss) -> [(&'static str, u64); 11] {
+pub(super) fn counters(loss: &Loss) -> [(&'static str, u64); 13] {
     let Loss {
         dropped,
         truncated_inputs,
@@ -70,6 +81,8 @@ pub(super) fn counters(loss: &Loss) -> [(&'static str, u64); 11] {
         evicted_flows,
         http_cut,
         http_skipped_bytes,
+        dns_malformed,
+        dns_pending,
         tls_unread,
         rows,
     } = *loss;
@@ -83,6 +96,8 @@ pub(super) fn counters(loss: &Loss) -> [(&'static str, u64); 11] {
         ("evicted_flows", evicted_flows),
         ("http_cut", http_cut),
         ("http_skipped_bytes", http_skipped_bytes),
+        ("dns_malformed", dns_malformed),
+        ("dns_pending", dns_pending),
         ("tls_unread", tls_unread),
         ("rows", rows),
     ]
@@ -114,8 +129,10 @@ mod tests {
             evicted_flows: 5,
             http_cut: 6,
             http_skipped_bytes: 7000,
-            tls_unread: 8,
-            rows: 9,
+            dns_malformed: 8,
+            dns_pending: 9,
+            tls_unread: 10,
+            rows: 11,
         };
         assert_eq!(
             phrases(&loss),
@@ -128,8 +145,10 @@ mod tests {
                 "5 conversations given up while still open (limit)",
                 "6 HTTP messages not kept whole (limit)",
                 "7,000 bytes of HTTP connections not readable",
-                "8 TLS hellos not readable (limit, malformed, or packets missing)",
-                "9 rows not kept (limit)",
+                "8 DNS messages not readable, or only in part",
+                "9 DNS queries told without their answers (limit)",
+                "10 TLS hellos not readable (limit, malformed, or packets missing)",
+                "11 rows not kept (limit)",
             ]
         );
     }

@@ -13,6 +13,7 @@ use super::live::Live;
 use super::memory::Memory;
 use super::permission::Permission;
 use super::plan::Fields;
+use super::watched::Watched;
 use crate::capture::{Cancel, LiveSettings, Progress, Rotation, Selection, Until};
 use crate::limits::{ByteSize, Limits, Loss};
 use crate::report::{CommandEnd, Finding, Outcome, Renderer, Verdict, loss};
@@ -26,6 +27,8 @@ pub enum Source {
     Stdin,
     /// Interfaces.
     Live(Live),
+    /// A command, or processes that run.
+    Watched(Watched),
 }
 
 /// What a run is given.
@@ -53,6 +56,8 @@ pub struct Options {
     pub granted: Vec<Permission>,
     /// A command that they may start without [`Permission::Exec`]: a person gave it on the command line.
     pub granted_command: Option<Vec<String>>,
+    /// Files that they may write without [`Permission::Write`]: a person named them on the command line.
+    pub granted_files: Vec<String>,
     /// Whether credentials are shown instead of masked.
     pub show_secrets: bool,
 }
@@ -201,8 +206,15 @@ impl Context {
         }
     }
 
+    /// Ends with an error unless this file may be written: because any may, or because a person named it.
+    pub(crate) fn require_write(&self, path: &str, what: &str) -> Result<(), Box<EvalAltResult>> {
+        if self.options.granted_files.iter().any(|granted| granted == path) {
+            return Ok(());
+        }
+        self.require(Permission::Write, what)
+    }
+
     /// Takes down how a command ended that was watched. The first that failed stays, as in a shell that stops there.
-    #[cfg_attr(not(test), expect(dead_code, reason = "called by what starts commands"))]
     pub(crate) fn command_ended(&self, end: CommandEnd) {
         let known = &mut self.ledger.borrow_mut().command;
         if known.as_ref().is_none_or(|known| known.failure().is_none()) {

@@ -246,6 +246,14 @@ impl Header {
         self.split(arguments).1
     }
 
+    /// What a person gave to the script's options: `egress.rules` of `--learn=egress.rules`.
+    #[must_use]
+    pub fn values(&self, arguments: &[String]) -> Vec<String> {
+        let options = self.split(arguments).0;
+        let value = |argument: &String| argument.split_once('=').map_or(&**argument, |(_, value)| value).to_owned();
+        options.iter().map(value).collect()
+    }
+
     /// The options of the script, and the command.
     fn split<'a>(&self, arguments: &'a [String]) -> (&'a [String], &'a [String]) {
         let mut at = 0;

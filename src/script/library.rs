@@ -73,6 +73,7 @@ pub enum LibraryError {
 
 /// The scripts inside the binary.
 const STOCK: &[(&str, &str)] = &[
+    ("egress-check", include_str!("../../scripts/egress-check.rhai")),
     ("egress-trace", include_str!("../../scripts/egress-trace.rhai")),
     ("expired-token-hunt", include_str!("../../scripts/expired-token-hunt.rhai")),
     ("noisy-container", include_str!("../../scripts/noisy-container.rhai")),

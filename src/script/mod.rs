@@ -21,6 +21,7 @@ mod source;
 mod stream;
 mod value;
 mod verbs;
+mod watched;
 
 pub use context::{Options, RunProgress, Source};
 pub use error::{ErrorKind, Failure};
@@ -31,3 +32,4 @@ pub use live::{DEFAULT_DURATION, Live, Place};
 pub use permission::{Permission, UnknownPermission};
 pub use primitives::KINDS;
 pub use session::{Builder, IT, Netscript, Report, Session};
+pub use watched::{Subject, Watched};

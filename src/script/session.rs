@@ -401,7 +401,7 @@ impl Host {
             Some(Source::File(_)) => true,
             Some(Source::Stdin) => false,
             // What is live is recorded, and read again.
-            Some(Source::Live(_)) | None => {
+            Some(Source::Live(_) | Source::Watched(_)) | None => {
                 options.rotation == Rotation::default() && options.write.as_deref() != Some(Path::new("-"))
             }
         };

@@ -12,10 +12,12 @@ use super::error::{ErrorKind, thrown};
 use super::error::{capture_error, filter_error, pipeline_error};
 use super::live::{DEFAULT_DURATION, Live};
 use super::plan::{Caller, Fields, Item};
+use super::watched::Watched;
 use crate::capture::{
     CaptureError, CaptureFile, FilterSet, LiveCapture, PacketSource, Pipeline, PipelineError, Recording, Stage, Until,
 };
-use crate::flow::Owners;
+use crate::egress::{Packets, Report};
+use crate::flow::{Attributor, Owners};
 use crate::host::{Attribution, Method, Namespace, Query};
 use crate::record::{Duration, Kind, Row};
 
@@ -25,6 +27,8 @@ pub(crate) struct Noun {
     /// The function that gives them, and the method that derives them from a capture.
     pub(crate) name: &'static str,
     pub(crate) kind: &'static Kind,
+    /// The packets that it takes, of a source that can leave some out.
+    pub(crate) packets: Packets,
     /// The stage that makes them, given which of their fields are read.
     pub(crate) stage: fn(&Fields, &Context) -> Stage,
 }
@@ -67,6 +71,8 @@ enum State {
 struct Reading {
     pipeline: Pipeline,
     nouns: Vec<&'static Noun>,
+    /// Where a watch tells its end.
+    report: Option<Report>,
     /// What of it is in the ledger already.
     captured: u64,
     received: u64,
@@ -132,9 +138,10 @@ impl Capture {
             let asks = |field: &&str| noun.kind.index(field).is_some() && fields.contains(field);
             Owners::FIELDS.iter().any(asks)
         });
-        let Some(Opened { source, filter, until, attribution }) =
-            self.request.open(is_recorded || asks_owners, context)?
-        else {
+        let packets = if is_recorded { Packets::All } else { Packets::None };
+        let packets = wanted.iter().map(|(noun, _)| noun.packets).fold(packets, Packets::max);
+        let asks = Asks { owners: is_recorded || asks_owners, packets };
+        let Some(Opened { source, filter, until, attributor, report }) = self.request.open(asks, context)? else {
             self.state = State::Ended;
             interrupted(0, context);
             return Ok(());
@@ -142,14 +149,14 @@ impl Capture {
         let stages = wanted.iter().map(|(noun, fields)| (noun.stage)(fields, context)).collect();
         let limits = &context.options.limits;
         let mut pipeline = Pipeline::new(source, filter, until, stages, limits);
-        if let Some(attribution) = attribution {
-            pipeline.attribute_by(Box::new(attribution), limits);
+        if let Some(attributor) = attributor {
+            pipeline.attribute_by(attributor, limits);
         }
         if is_recorded && !context.written.replace(true) {
             self.request.record(&mut pipeline, context)?;
         }
         let nouns = wanted.into_iter().map(|(noun, _)| noun).collect();
-        self.state = State::Open(Box::new(Reading { pipeline, nouns, captured: 0, received: 0 }));
+        self.state = State::Open(Box::new(Reading { pipeline, nouns, report, captured: 0, received: 0 }));
         Ok(())
     }
 
@@ -215,7 +222,15 @@ impl Capture {
             ledger.loss.truncated_inputs += 1;
             ledger.notes.push(error.to_string());
         }
-        reading.pipeline.end_recording().map_err(|error| explain(&error, context))
+        drop(ledger);
+        let recorded = reading.pipeline.end_recording().map_err(|error| explain(&error, context));
+        let report = reading.report.take();
+        // A watch that is closed before its end ends here.
+        drop(reading);
+        if let (Source::Watched(watched), Some(report)) = (&self.request.source, report) {
+            watched.conclude(&report, context);
+        }
+        recorded
     }
 }
 
@@ -224,16 +239,27 @@ struct Opened {
     source: Box<dyn PacketSource>,
     filter: FilterSet,
     until: Until,
-    attribution: Option<Attribution>,
+    attributor: Option<Box<dyn Attributor>>,
+    report: Option<Report>,
+}
+
+/// What of a source is wanted.
+#[derive(Debug, Clone, Copy)]
+struct Asks {
+    /// Who packets belong to.
+    owners: bool,
+    /// Which packets, of a source that can leave some out.
+    packets: Packets,
 }
 
 impl Request {
     /// Opens the source. Nothing if somebody asked to stop meanwhile. Who packets belong to can be known of live ones only.
-    fn open(&self, attribute: bool, context: &Context) -> Result<Option<Opened>, Box<EvalAltResult>> {
+    fn open(&self, asks: Asks, context: &Context) -> Result<Option<Opened>, Box<EvalAltResult>> {
         let filters = [context.options.filter.as_deref().unwrap_or(""), &self.filter];
         let filter = join_filters(filters);
         let path = match &self.source {
-            Source::Live(live) => return self.listen(live, &filter, attribute, context).map(Some),
+            Source::Live(live) => return self.listen(live, &filter, asks.owners, context).map(Some),
+            Source::Watched(watched) => return self.watch(watched, filter, asks.packets, context).map(Some),
             Source::File(path) => path,
             Source::Stdin if context.stdin_used.replace(true) => {
                 return Err(thrown(
@@ -252,7 +278,8 @@ impl Request {
         for interface in source.interfaces() {
             filter.prepare(interface.link).map_err(|error| filter_error(&error))?;
         }
-        Ok(Some(Opened { source: Box::new(source), filter, until: self.until, attribution: None }))
+        let source = Box::new(source);
+        Ok(Some(Opened { source, filter, until: self.until, attributor: None, report: None }))
     }
 
     /// Listens on interfaces. The kernel filters, and the source ends by its own clock.
@@ -293,7 +320,23 @@ impl Request {
             announce(why);
         }
         let until = Until { duration: None, ..self.until };
-        Ok(Opened { source: Box::new(source), filter: FilterSet::new(""), until, attribution })
+        let filter = FilterSet::new("");
+        let attributor = attribution.map(|attribution| Box::new(attribution) as Box<dyn Attributor>);
+        Ok(Opened { source: Box::new(source), filter, until, attributor, report: None })
+    }
+
+    /// Watches a command, or processes that run.
+    fn watch(
+        &self,
+        watched: &Watched,
+        filter: String,
+        packets: Packets,
+        context: &Context,
+    ) -> Result<Opened, Box<EvalAltResult>> {
+        let watch = watched.start(packets, context)?;
+        let (report, filter) = (Some(watch.report()), FilterSet::new(filter));
+        let attributor = (packets > Packets::None).then(|| watch.attributor());
+        Ok(Opened { source: Box::new(watch), filter, until: self.until, attributor, report })
     }
 
     /// Has the packets recorded: where somebody wants them, or in a temporary file where live ones are to be read again.
@@ -313,7 +356,7 @@ impl Request {
     }
 
     const fn is_live(&self) -> bool {
-        matches!(self.source, Source::Live(_))
+        matches!(self.source, Source::Live(_) | Source::Watched(_))
     }
 }
 

@@ -15,6 +15,7 @@ mod packets;
 mod rows;
 mod support;
 mod tcp;
+mod tls;
 
 /// Where a capture is.
 fn capture(name: &str) -> PathBuf {

@@ -20,6 +20,7 @@ fn folder() -> Folder {
     assert_eq!(written.code, Some(0), "{}", written.stderr);
     std::fs::create_dir(folder.path("demo")).unwrap();
     folder.write("demo/incident.pcap", incident().pcap());
+    folder.write("browser.pcap", std::fs::read(project("tests/captures/data/27-tls-split-client-hello.pcap")).unwrap());
     folder
 }
 

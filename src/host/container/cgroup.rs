@@ -31,6 +31,11 @@ pub(super) fn members(path: &str) -> Vec<Member<'_>> {
     members
 }
 
+/// The identifier of the innermost container that a path of control groups leads through, if it leads through one.
+pub(crate) fn id_in_group(path: &str) -> Option<String> {
+    members(path).into_iter().next().map(|member| member.id.into_owned())
+}
+
 /// The control group of each hierarchy that a container is in, the innermost container first: of the text of
 /// `/proc/PID/cgroup` as cgroups(7) describes it.
 pub(super) fn of_process(cgroups: &[procfs::ProcessCGroup]) -> Vec<Member<'_>> {

@@ -20,6 +20,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use cgroup::id_in_group;
 pub use containers::{Containers, Query};
 pub use socket::EngineSockets;
 pub use veth::{Veth, Veths};
@@ -123,6 +124,18 @@ pub enum KnownBy {
 impl Container {
     /// How many digits of an id engines show.
     const SHORT: usize = 12;
+
+    /// The processes that its control group has, by number.
+    #[must_use]
+    pub fn processes(&self) -> Vec<u32> {
+        let all = procfs::process::all_processes().into_iter().flatten().flatten();
+        let is_inside = |process: &procfs::process::Process| {
+            process
+                .cgroups()
+                .is_ok_and(|groups| cgroup::of_process(&groups.0).iter().any(|member| member.id == self.id))
+        };
+        all.filter(is_inside).filter_map(|process| u32::try_from(process.pid()).ok()).collect()
+    }
 
     /// Its id as engines show it.
     #[must_use]

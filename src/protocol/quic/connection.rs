@@ -99,12 +99,7 @@ impl Connection {
     }
 
     /// Opens a packet with which a client begins, or begins anew: its own connection ID gives the keys.
-    fn begin(
-        &mut self,
-        from: Side,
-        packet: &Initial<'_>,
-        emit: &mut dyn FnMut(Event<'_>),
-    ) -> Option<(u64, Vec<u8>)> {
+    fn begin(&mut self, from: Side, packet: &Initial<'_>, emit: &mut dyn FnMut(Event<'_>)) -> Option<(u64, Vec<u8>)> {
         if self.client == Some(from.other()) {
             return None;
         }

@@ -18,16 +18,13 @@ pub(super) fn next<'a>(content: &mut Cursor<'a>) -> Option<Frame<'a>> {
         match variable(content)? {
             // PADDING and PING.
             0 | 1 => {}
-            // ACK: largest, delay, then pairs of ranges behind the first; the counts of ECN.
+            // ACK: largest, delay, number of ranges, the first one; then a gap and a length for each; the counts of ECN.
             kind @ (2 | 3) => {
-                let (_largest, _delay, ranges, _first) =
-                    (variable(content)?, variable(content)?, variable(content)?, variable(content)?);
-                for _ in 0..ranges {
-                    (variable(content)?, variable(content)?);
-                }
-                if kind == 3 {
-                    (variable(content)?, variable(content)?, variable(content)?);
-                }
+                skip(content, 2)?;
+                let ranges = variable(content)?;
+                skip(content, 1)?;
+                skip(content, ranges.checked_mul(2)?)?;
+                skip(content, if kind == 3 { 3 } else { 0 })?;
             }
             6 => {
                 let (offset, length) = (variable(content)?, variable(content)?);
@@ -37,4 +34,9 @@ pub(super) fn next<'a>(content: &mut Cursor<'a>) -> Option<Frame<'a>> {
             _ => return None,
         }
     }
+}
+
+/// Passes over so many numbers.
+fn skip(content: &mut Cursor<'_>, numbers: u64) -> Option<()> {
+    (0..numbers).try_for_each(|_| variable(content).map(drop))
 }

@@ -76,6 +76,25 @@ impl Keys {
     }
 }
 
+#[cfg(test)]
+impl Keys {
+    /// The packet that these keys make of a header, whose number has four bytes at its end or fewer, and of frames.
+    pub(super) fn seal(&self, header: &[u8], number: u64, frames: &[u8]) -> Vec<u8> {
+        let length = usize::from(header[0] & 3) + 1;
+        let mut nonce = self.iv;
+        nonce[4..].iter_mut().zip(number.to_be_bytes()).for_each(|(byte, number)| *byte ^= number);
+        let mut sealed = frames.to_vec();
+        self.packet.encrypt_in_place(&nonce.into(), header, &mut sealed).unwrap();
+        let (number_at, mut packet) = (header.len() - length, [header, &sealed].concat());
+        let mut mask = aes_gcm::aes::Block::default();
+        mask.copy_from_slice(&packet[number_at + 4..][..16]);
+        self.header.encrypt_block(&mut mask);
+        packet[0] ^= mask[0] & 15;
+        packet[number_at..][..length].iter_mut().zip(&mask[1..]).for_each(|(byte, mask)| *byte ^= mask);
+        packet
+    }
+}
+
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Keys")

@@ -73,7 +73,8 @@ pub(super) fn next<'a>(datagram: &mut &'a [u8]) -> Option<Packet<'a>> {
     // But for those of Initial packets, everything to the end belongs to this one unless its length is known.
     *datagram = &[];
     if first & 0x80 == 0 {
-        return Some(Packet::Short);
+        // Zeros that fill a datagram are no packet.
+        return (first & 0x40 != 0).then_some(Packet::Short);
     }
     let number = cursor.number(4)?;
     let (destination, _source) = (cursor.vector(1)?.0, cursor.vector(1)?);

@@ -62,7 +62,8 @@ mod tests {
     fn ordered(pieces: &[(usize, usize)], limit: usize) -> (String, bool, bool) {
         let (mut stream, mut given, mut fits) = (Stream::default(), Vec::new(), true);
         for &(from, to) in pieces {
-            fits &= stream.push(from as u64, &b"abcdefgh"[from..to], limit, &mut |bytes| given.extend_from_slice(bytes));
+            fits &=
+                stream.push(from as u64, &b"abcdefgh"[from..to], limit, &mut |bytes| given.extend_from_slice(bytes));
         }
         (String::from_utf8(given).unwrap(), fits, stream.has_hole())
     }

@@ -88,13 +88,13 @@ crate::record! {
         /// None if it chose none, and in TLS 1.3, where the choice is encrypted: see `alpn_offered`.
         alpn: Text => |x| x.server_hello.as_ref().and_then(|hello| hello.alpn.as_deref()).map(text);
         /// Application protocols that the client offers, the one that it likes most first.
-        alpn_offered: List, main => |x| x.offered(|hello| hello.alpn.iter().map(|name| text(name)).collect());
-        /// Fingerprint of the client's software: JA4, the same for every connection of one program.
+        alpn_offered: List => |x| x.offered(|hello| hello.alpn.iter().map(|name| text(name)).collect());
+        /// Fingerprint of the client's software: JA4. Programs that use one TLS library in the same way share it.
         ja4: Text, main => |x| x.client_hello().map(|hello| ja4::ja4(hello, x.transport));
         /// The fingerprint before its lists are hashed: JA4_r.
         ja4_r: Text => |x| x.client_hello().map(|hello| ja4::ja4_raw(hello, x.transport));
         /// Alert that was not encrypted, with its level: `fatal: unknown_ca`.
-        /// From TLS 1.3 on most are encrypted.
+        /// In TLS 1.3 most are encrypted: all that come behind the ServerHello.
         alert: Text => |x| x.alert_text();
         /// Who sent that alert: `client` or `server`.
         alert_by: Text => |x| x.alert.map(|(_, by_client)| if by_client { "client" } else { "server" });

@@ -34,13 +34,7 @@ impl Tracker {
     }
 
     /// Something happens to a conversation. Handshakes that are complete go to `complete`.
-    pub fn event(
-        &mut self,
-        id: FlowId,
-        flow: &Flow,
-        event: Event<'_>,
-        complete: &mut Vec<TlsHandshake>,
-    ) -> Interest {
+    pub fn event(&mut self, id: FlowId, flow: &Flow, event: Event<'_>, complete: &mut Vec<TlsHandshake>) -> Interest {
         let index = id.index();
         if self.conversations.len() <= index {
             self.conversations.resize_with(index + 1, || None);

@@ -16,6 +16,7 @@ use super::super::stream::{RowSource, Stream};
 use super::super::verbs::RAW;
 use super::place::{each, places, text, wrong};
 use crate::capture::Stage;
+use crate::egress::Packets;
 use crate::nearest::suggestion;
 use crate::packet::{Keep, Packet};
 use crate::record::Duration;
@@ -44,6 +45,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
 pub(crate) static PACKETS: Noun = Noun {
     name: "capture",
     kind: Packet::KIND,
+    packets: Packets::All,
     stage: |fields, context| {
         Stage::Packets(match fields {
             Fields::Only(names) if names.is_empty() => None,
@@ -104,7 +106,7 @@ fn start(context: &Context, noun: &'static Noun, source: Option<Source>, filter:
     Ok(Stream::new(RowSource::Capture(Capture::derive(&capture, noun)?)))
 }
 
-fn duration(value: &Dynamic) -> Result<Duration> {
+pub(super) fn duration(value: &Dynamic) -> Result<Duration> {
     if let Some(duration) = value.read_lock::<Duration>() {
         return Ok(*duration);
     }

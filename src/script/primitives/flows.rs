@@ -4,6 +4,7 @@ use super::super::docs::{Entry, Group};
 use super::super::permission::Permission;
 use super::super::source::Noun;
 use crate::capture::Stage;
+use crate::egress::Packets;
 use crate::flow::{Flow, Flows};
 
 pub(crate) const ENTRIES: &[Entry] = &[Entry {
@@ -15,5 +16,9 @@ pub(crate) const ENTRIES: &[Entry] = &[Entry {
     needs: Some(Permission::Capture),
 }];
 
-pub(crate) static FLOWS: Noun =
-    Noun { name: "flows", kind: Flow::KIND, stage: |_, _| Stage::Conversations(Box::new(Flows)) };
+pub(crate) static FLOWS: Noun = Noun {
+    name: "flows",
+    kind: Flow::KIND,
+    packets: Packets::All,
+    stage: |_, _| Stage::Conversations(Box::new(Flows)),
+};

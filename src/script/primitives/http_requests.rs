@@ -4,6 +4,7 @@ use super::super::docs::{Entry, Group};
 use super::super::permission::Permission;
 use super::super::source::Noun;
 use crate::capture::Stage;
+use crate::egress::Packets;
 use crate::protocol::http1::{Exchanges, HttpExchange, Settings};
 
 pub(crate) const ENTRIES: &[Entry] = &[Entry {
@@ -18,6 +19,7 @@ pub(crate) const ENTRIES: &[Entry] = &[Entry {
 pub(crate) static HTTP_REQUESTS: Noun = Noun {
     name: "http_requests",
     kind: HttpExchange::KIND,
+    packets: Packets::All,
     stage: |fields, context| {
         Stage::Conversations(Box::new(Exchanges::new(Settings {
             limits: context.options.limits.clone(),

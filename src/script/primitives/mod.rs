@@ -2,6 +2,7 @@
 
 mod capture;
 mod containers;
+mod dns_queries;
 mod flows;
 mod helpers;
 mod host;
@@ -10,6 +11,7 @@ mod place;
 mod policy;
 mod rounds;
 mod rows;
+mod run;
 mod status;
 mod tls_handshakes;
 mod trace;
@@ -25,6 +27,7 @@ use super::docs::Entry;
 use super::source::Noun;
 use crate::host::container::{Container, Veth};
 use crate::host::{Connection, Interface, InterfaceRate, Listener};
+use crate::protocol::dns::ResourceRecord;
 use crate::protocol::http1::Credential;
 use crate::record::Kind;
 use crate::trace::{Attempt, Comparison, Hop, Resolution, Trace};
@@ -34,7 +37,9 @@ pub(crate) const ENTRIES: &[&[Entry]] = &[
     capture::ENTRIES,
     flows::ENTRIES,
     http_requests::ENTRIES,
+    dns_queries::ENTRIES,
     tls_handshakes::ENTRIES,
+    run::ENTRIES,
     containers::ENTRIES,
     host::ENTRIES,
     trace::ENTRIES,
@@ -47,15 +52,24 @@ pub(crate) const ENTRIES: &[&[Entry]] = &[
 ];
 
 /// What a capture can give.
-pub(crate) const NOUNS: &[&Noun] =
-    &[&capture::PACKETS, &flows::FLOWS, &http_requests::HTTP_REQUESTS, &tls_handshakes::TLS_HANDSHAKES];
+pub(crate) const NOUNS: &[&Noun] = &[
+    &capture::PACKETS,
+    &flows::FLOWS,
+    &http_requests::HTTP_REQUESTS,
+    &dns_queries::DNS_QUERIES,
+    &tls_handshakes::TLS_HANDSHAKES,
+    &run::ATTEMPTS,
+];
 
 /// Every kind of record that has fields of its own.
 pub const KINDS: &[&Kind] = &[
     capture::PACKETS.kind,
     flows::FLOWS.kind,
     http_requests::HTTP_REQUESTS.kind,
+    run::RUN.kind,
     Credential::KIND,
+    dns_queries::DNS_QUERIES.kind,
+    ResourceRecord::KIND,
     tls_handshakes::TLS_HANDSHAKES.kind,
     Container::KIND,
     Veth::KIND,
@@ -81,6 +95,7 @@ pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
     policy::register(engine, context);
     rounds::register(engine, context);
     rows::register(engine, context);
+    run::register(engine, context);
     status::register(engine, context);
     trace::register(engine, context);
     verdict::register(engine, context);

@@ -56,7 +56,7 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
     engine.register_fn("learned", |policy: &mut Policy, rows: Array| policy.learned(&rows));
     let this = context.clone();
     engine.register_fn("learn", move |policy: &mut Policy, rows: Array, path: &str| {
-        this.require(Permission::Write, &format!("learn(\"{path}\")"))?;
+        this.require_write(path, &format!("learn(\"{path}\")"))?;
         std::fs::write(path, policy.learned(&rows)?)
             .map_err(|error| thrown(ErrorKind::Output, format!("cannot write {path}: {error}")))
     });

@@ -37,7 +37,7 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
         match &this.options.source {
             Some(Source::File(path)) => read(path),
             Some(Source::Stdin) => read(Path::new("/dev/stdin")),
-            Some(Source::Live(_)) | None => {
+            Some(Source::Live(_) | Source::Watched(_)) | None => {
                 Err(thrown(ErrorKind::Usage, "rows() has no source; name a file with -r FILE, or rows(\"file\")"))
             }
         }

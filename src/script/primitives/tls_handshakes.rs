@@ -4,6 +4,7 @@ use super::super::docs::{Entry, Group};
 use super::super::permission::Permission;
 use super::super::source::Noun;
 use crate::capture::Stage;
+use crate::egress::Packets;
 use crate::protocol::tls::{Handshakes, TlsHandshake};
 
 pub(crate) const ENTRIES: &[Entry] = &[Entry {
@@ -12,12 +13,13 @@ pub(crate) const ENTRIES: &[Entry] = &[Entry {
     group: Group::Noun,
     doc: "TLS handshakes over TCP and QUIC, on any port: who asks for which server, with what, and what the server chose. \
           Each is told once all else is encrypted. TLS that begins inside another protocol (STARTTLS, CONNECT) is not seen.",
-    example: "tls_handshakes().count_by(|t| [t.server_name, t.version]).table()",
+    example: "open(\"browser.pcap\").tls_handshakes().count_by(|t| [t.server_name, t.version, t.ja4]).table()",
     needs: Some(Permission::Capture),
 }];
 
 pub(crate) static TLS_HANDSHAKES: Noun = Noun {
     name: "tls_handshakes",
     kind: TlsHandshake::KIND,
+    packets: Packets::Introductions,
     stage: |_, context| Stage::Conversations(Box::new(Handshakes::new(&context.options.limits))),
 };

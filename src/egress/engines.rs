@@ -1,0 +1,182 @@
+//! Containers that the command has an engine begin.
+//!
+//! They do not descend from it. What an engine begins while nobody but the command talks to it is the command's; where others
+//! talk to it, too, it is not certain, and said.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::host::container::{Containers, EngineSockets, Query};
+
+/// Programs that begin containers, or look after those that run.
+const PROGRAMS: [&str; 7] =
+    ["dockerd", "containerd", "containerd-shim", "containerd-shim-runc-v2", "buildkitd", "podman", "crio"];
+
+/// Local sockets over which names are looked up out of sight.
+const RESOLVERS: [&str; 3] = ["/run/nscd/socket", "/var/run/nscd/socket", "/run/systemd/resolve/io.systemd.Resolve"];
+
+/// A local socket that is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Service {
+    Engine(PathBuf),
+    Resolver(&'static str),
+}
+
+/// The engines of this host, and what is known of who talks to them.
+#[derive(Debug)]
+pub(super) struct Engines {
+    pub(super) services: Vec<Service>,
+    /// Their processes.
+    pub(super) pids: Vec<u32>,
+    query: Query,
+    /// The identifiers of containers that were there before.
+    before: HashSet<String>,
+    asked_by_command: bool,
+    asked_resolver: Option<&'static str>,
+    /// Others who talked to an engine.
+    others: Vec<String>,
+    names: Arc<Mutex<HashMap<String, Arc<str>>>>,
+    lookups: Vec<JoinHandle<()>>,
+    seen: HashSet<Arc<str>>,
+}
+
+impl Engines {
+    /// Looks for engines and for the containers that there are.
+    pub(super) fn find(sockets: &EngineSockets) -> Self {
+        let paths = sockets.named.iter().chain(&sockets.usual).map(|path| path.to_path_buf());
+        let mut engines: Vec<PathBuf> =
+            paths.filter_map(|path| fs::canonicalize(path).ok()).filter(|path| path.exists()).collect();
+        engines.sort();
+        engines.dedup();
+        let query = Query { all: true, sockets: sockets.clone() };
+        let pids = if engines.is_empty() { Vec::new() } else { pids() };
+        let before = if engines.is_empty() { Containers::default() } else { Containers::read(&query) };
+        let others = engines
+            .iter()
+            .filter(|path| has_clients(path, &pids))
+            .map(|path| format!("somebody was connected to {} before", path.display()));
+        let others = others.collect();
+        let resolvers = RESOLVERS.into_iter().filter(|path| Path::new(path).exists()).map(Service::Resolver);
+        Self {
+            others,
+            services: engines.into_iter().map(Service::Engine).chain(resolvers).collect(),
+            pids,
+            before: before.iter().map(|container| container.id.clone()).collect(),
+            query,
+            asked_by_command: false,
+            asked_resolver: None,
+            names: Arc::default(),
+            lookups: Vec::new(),
+            seen: HashSet::new(),
+        }
+    }
+
+    /// Somebody connected to the service with that number.
+    pub(super) fn asked(&mut self, service: u64, is_command: bool, name: &str, pid: u32) {
+        let service = usize::try_from(service).ok().and_then(|number| self.services.get(number));
+        match service {
+            Some(Service::Engine(_)) if is_command => self.asked_by_command = true,
+            Some(Service::Engine(path)) => {
+                let other = format!("{name} ({pid}) talked to {}, too", path.display());
+                if self.others.len() < 8 && !self.others.contains(&other) {
+                    self.others.push(other);
+                }
+            }
+            Some(Service::Resolver(path)) if is_command => self.asked_resolver = Some(path),
+            Some(Service::Resolver(_)) | None => {}
+        }
+    }
+
+    /// A program runs in a container: asks, aside, what it is called, while it is there to be asked for.
+    pub(super) fn saw(&mut self, id: &Arc<str>) {
+        if !self.seen.insert(Arc::clone(id)) {
+            return;
+        }
+        let (names, query, id) = (Arc::clone(&self.names), self.query.clone(), Arc::clone(id));
+        let look = move || {
+            let containers = Containers::read(&query);
+            if let Some(container) = containers.iter().find(|container| container.id == *id) {
+                let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+                names.insert(container.id.clone(), container.name.as_str().into());
+            }
+        };
+        // Without a thread the container is called by its number.
+        self.lookups.extend(std::thread::Builder::new().name("containers".into()).spawn(look));
+    }
+
+    /// Waits for the names of all containers.
+    pub(super) fn finish(&mut self) {
+        for lookup in self.lookups.drain(..) {
+            // If it panicked, it said so.
+            let _ = lookup.join();
+        }
+    }
+
+    /// What a container is called: by its engine, else by the beginning of its identifier.
+    pub(super) fn name(&self, id: &Arc<str>) -> Arc<str> {
+        const SHORT: usize = 12;
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.get(&**id).cloned().unwrap_or_else(|| id.get(..SHORT).unwrap_or(id).into())
+    }
+
+    /// Why a container, or an engine itself, may do something that is not for the command; none if it is certain that it is.
+    pub(super) fn doubt(&self, container: Option<&Arc<str>>) -> Option<String> {
+        match container {
+            _ if !self.asked_by_command => Some("the command did not talk to an engine".to_owned()),
+            None => Some("it is what an engine does by itself, for the command or not".to_owned()),
+            Some(id) if self.before.contains(&**id) => Some("the container was there before the command".to_owned()),
+            Some(_) => self.others.first().cloned(),
+        }
+    }
+
+    /// Whether the command talked to an engine.
+    pub(super) const fn are_asked(&self) -> bool {
+        self.asked_by_command
+    }
+
+    /// Whether a container was there before.
+    pub(super) fn was_before(&self, id: &str) -> bool {
+        self.before.contains(id)
+    }
+
+    /// The service that looked up names for the command out of sight, if one did.
+    pub(super) const fn resolver(&self) -> Option<&'static str> {
+        self.asked_resolver
+    }
+}
+
+/// The processes of engines.
+fn pids() -> Vec<u32> {
+    let processes = procfs::process::all_processes().into_iter().flatten().flatten();
+    let is_engine =
+        |name: &str| PROGRAMS.iter().any(|program| program.starts_with(name) && name.len() >= program.len().min(15));
+    let engines = processes.filter(|process| process.stat().is_ok_and(|stat| is_engine(&stat.comm)));
+    engines.filter_map(|process| u32::try_from(process.pid()).ok()).collect()
+}
+
+/// Whether somebody is connected to a local socket, as far as the network namespaces of these processes tell.
+fn has_clients(socket: &Path, pids: &[u32]) -> bool {
+    /// `SS_CONNECTED` in the table of unix(7).
+    const CONNECTED: &str = "03";
+    let table = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/net/unix")).unwrap_or_default();
+    pids.iter().map(table).any(|table| {
+        table.lines().any(|line| {
+            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+            let path = fields.get(7).and_then(|path| fs::canonicalize(path).ok());
+            fields.get(5) == Some(&CONNECTED) && path.as_deref() == Some(socket)
+        })
+    })
+}
+
+impl Service {
+    /// Where it listens.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Engine(path) => path,
+            Self::Resolver(path) => Path::new(path),
+        }
+    }
+}

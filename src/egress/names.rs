@@ -1,0 +1,91 @@
+//! Which address goes by which name: what the answers said that a process got to its own questions.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::protocol::dns::{Data, DnsQuery, Section};
+use crate::record::Time;
+
+/// Addresses that names are kept for.
+const MOST_ADDRESSES: usize = 65_536;
+
+/// Names that are kept for an address.
+const MOST_NAMES: usize = 32;
+
+/// Who got an answer: processes in this container, or none on the host itself. What others asked for says nothing.
+pub(super) type Scope = Option<Arc<str>>;
+
+/// Names by address, with the times from which they are known.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    known: HashMap<(Scope, IpAddr), Vec<(Time, Arc<str>)>>,
+    /// Names that there was no room for.
+    forgotten: u64,
+}
+
+impl Names {
+    /// Learns from an answer.
+    pub(super) fn learn(&mut self, scope: &Scope, query: &DnsQuery) {
+        let Some(time) = query.answered() else { return };
+        let (names, addresses) = answer(query);
+        let names: Vec<Arc<str>> = names.iter().map(|name| name.as_str().into()).collect();
+        for address in addresses {
+            let key = (scope.clone(), address);
+            if self.known.len() >= MOST_ADDRESSES && !self.known.contains_key(&key) {
+                self.forgotten += 1;
+                continue;
+            }
+            let known = self.known.entry(key).or_default();
+            for name in &names {
+                if known.iter().any(|(_, other)| other == name) {
+                    continue;
+                }
+                if known.len() < MOST_NAMES {
+                    known.push((time, Arc::clone(name)));
+                } else {
+                    self.forgotten += 1;
+                }
+            }
+        }
+    }
+
+    /// The names that an address was known by at a time, the first that was learned first.
+    pub(super) fn of(&self, scope: &Scope, address: IpAddr, time: Time) -> Vec<Arc<str>> {
+        let known = self.known.get(&(scope.clone(), address)).map(Vec::as_slice).unwrap_or_default();
+        known.iter().filter(|(since, _)| *since <= time).map(|(_, name)| Arc::clone(name)).collect()
+    }
+
+    /// Names that there was no room for.
+    pub(super) const fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+}
+
+/// The name that was asked for with its aliases, and their addresses. What an answer says of other names nobody asked.
+fn answer(query: &DnsQuery) -> (Vec<String>, Vec<IpAddr>) {
+    let mut chain: Vec<_> = query.name().into_iter().collect();
+    let mut addresses = Vec::new();
+    // Aliases stand before what they lead to, but nothing forbids another order.
+    let records: Vec<_> = query.records().filter(|record| record.section == Section::Answer).collect();
+    let mut is_longer = true;
+    while std::mem::take(&mut is_longer) {
+        for record in records.iter().filter(|record| chain.contains(&record.name)) {
+            if let Data::Cname(alias) = &record.data
+                && !chain.contains(alias)
+            {
+                is_longer = true;
+                chain = [chain, vec![alias.clone()]].concat();
+                break;
+            }
+        }
+    }
+    for record in records.iter().filter(|record| chain.contains(&record.name)) {
+        match record.data {
+            Data::A(address) => addresses.push(address.into()),
+            Data::Aaaa(address) => addresses.push(IpAddr::from(address).to_canonical()),
+            _ => {}
+        }
+    }
+    (chain.iter().map(|name| name.to_string().to_ascii_lowercase()).collect(), addresses)
+}

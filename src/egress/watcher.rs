@@ -1,0 +1,281 @@
+//! The thread that looks after a watch: it listens to the kernel in time, and knows when the watch is over.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Signal;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::attempt::{Attempt, Whose};
+use super::attempts::Open;
+use super::canary::Canary;
+use super::command::Running;
+use super::engines::Engines;
+use super::event::{Copied, Event, Reason, What};
+use super::hook::Hook;
+use super::introductions::Introductions;
+use super::process::{Processes, stranger};
+use super::watch::{Conclusion, Packet, Packets, Shared, Spec};
+use crate::capture::Cancel;
+use crate::host::BpfError;
+use crate::record::Time;
+
+/// How often the kernel is listened to, at least.
+const TICK: Duration = Duration::from_millis(10);
+
+/// How long a command has to end that was told to.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) struct Watcher {
+    pub(super) hook: Hook,
+    pub(super) processes: Processes,
+    pub(super) engines: Engines,
+    pub(super) command: Option<Running>,
+    pub(super) spec: Spec,
+    pub(super) cancel: Cancel,
+    pub(super) shared: Arc<Shared>,
+    pub(super) open: Open,
+    pub(super) introductions: Introductions,
+    /// Attempts that are over, and of which it is not known yet whose they are or for whom.
+    pub(super) held: Vec<(u64, Attempt)>,
+    pub(super) canary: Canary,
+}
+
+impl Watcher {
+    /// Has netscript reach for itself under watch.
+    pub(super) fn sing(&mut self) -> Result<(), BpfError> {
+        let own = std::process::id();
+        self.hook.watch(own, Reason::COMMAND)?;
+        let sung = Canary::sing();
+        self.hook.release(own);
+        Ok(sung?)
+    }
+
+    /// The thread's work, until the watch is over.
+    pub(super) fn run(mut self) {
+        let begun = Instant::now();
+        let (mut stopped, mut left): (Option<Instant>, Option<Instant>) = (None, None);
+        loop {
+            self.wait();
+            self.tick();
+            let now = Instant::now();
+            let is_told = self.shared.stopped.load(Ordering::Relaxed) || self.cancel.is_abort();
+            let is_late = self.spec.duration.is_some_and(|duration| now - begun > duration);
+            if stopped.is_none() && (is_told || is_late) {
+                stopped = Some(now);
+                if let Some(command) = &mut self.command {
+                    command.end(Signal::TERM);
+                }
+            }
+            if left.is_none() && self.has_command_ended() {
+                left = Some(now);
+            }
+            let is_over = match (stopped, left) {
+                // Whoever runs on was asked to end, too, or is none of ours.
+                (Some(_), Some(_)) => true,
+                (Some(stopped), None) => self.command.is_none() || now - stopped > PATIENCE,
+                (None, Some(left)) => !self.has_rest() || now - left > self.spec.linger,
+                (None, None) => false,
+            };
+            if is_over {
+                break;
+            }
+        }
+        self.finish();
+    }
+
+    /// Waits for a packet that names somebody, for somebody who asks to stop, or for a moment.
+    fn wait(&self) {
+        let timeout = Timespec::try_from(TICK).unwrap_or_default();
+        let mut watched = vec![PollFd::from_borrowed_fd(self.hook.as_fd(), PollFlags::IN)];
+        if !self.cancel.is_requested() {
+            watched.push(PollFd::from_borrowed_fd(self.cancel.as_fd(), PollFlags::IN));
+        }
+        // Whoever cannot wait looks again.
+        let _ = poll(&mut watched, Some(&timeout));
+    }
+
+    fn has_command_ended(&mut self) -> bool {
+        self.command.as_mut().is_some_and(|command| !matches!(command.ended(), Ok(None)))
+    }
+
+    /// Whether processes of the command are left, or containers that it began.
+    fn has_rest(&self) -> bool {
+        self.processes.of_command().next().is_some() || self.containers_left().next().is_some()
+    }
+
+    /// The containers that the command began and that run.
+    fn containers_left(&self) -> impl Iterator<Item = &str> {
+        let of_command = |id: &&str| self.engines.are_asked() && !self.engines.was_before(id);
+        self.processes.in_containers().filter(of_command)
+    }
+
+    /// Takes in what the kernel has told.
+    fn tick(&mut self) {
+        let (events, packets) = self.hook.drain();
+        let clock = Clock::now();
+        let mut packets = packets.into_iter().peekable();
+        for event in &events {
+            while let Some(packet) = packets.next_if(|packet| packet.time <= event.time) {
+                self.packet(packet, &clock);
+            }
+            self.event(event, &clock);
+        }
+        packets.for_each(|packet| self.packet(packet, &clock));
+    }
+
+    fn packet(&mut self, packet: Copied, clock: &Clock) {
+        let time = clock.time(packet.time);
+        // One that has ended by now was of the command all the same.
+        let process = self.processes.numbered(packet.pid);
+        let process = process.unwrap_or_else(|| Arc::new(stranger(packet.pid, "", Reason::COMMAND)));
+        self.introductions.take(&packet, time, &process);
+        if self.spec.packets > Packets::None {
+            self.shared.packet(Packet { time, length: packet.length, bytes: packet.bytes });
+        }
+    }
+
+    fn event(&mut self, event: &Event, clock: &Clock) {
+        let time = clock.time(event.time);
+        if event.pid == std::process::id() && !matches!(event.what, What::Asked(_)) {
+            self.canary.hear(event);
+            return;
+        }
+        if let Some(begun) = self.processes.take(event)
+            && begun.reason.has(Reason::ENGINE)
+            && let Some(id) = &begun.container
+        {
+            self.engines.saw(id);
+        }
+        let over = match &event.what {
+            What::Socket(happening) => {
+                let process = self.processes.get(event);
+                let over = self.open.take(happening, &process, time);
+                over.into_iter().map(|attempt| (happening.cookie, attempt)).collect()
+            }
+            What::Exited => self.open.exited(event.pid, time).into_iter().map(|attempt| (0, attempt)).collect(),
+            What::Asked(service) => {
+                self.asked(*service, event);
+                Vec::new()
+            }
+            What::Forked { .. } | What::Executed { .. } => Vec::new(),
+        };
+        for (cookie, attempt) in over {
+            self.over(cookie, attempt);
+        }
+    }
+
+    fn asked(&mut self, service: u64, event: &Event) {
+        if event.pid == std::process::id() {
+            return;
+        }
+        let process = self.processes.get(event);
+        let is_container = process.container.as_deref().is_some_and(|id| !self.engines.was_before(id));
+        let is_command = event.reason.has(Reason::COMMAND) || is_container;
+        self.engines.asked(service, is_command, &event.name, event.pid);
+    }
+
+    /// An attempt is over: tells it, unless more will be known of it.
+    fn over(&mut self, cookie: u64, mut attempt: Attempt) {
+        if !attempt.is_tcp() {
+            attempt.count(self.hook.take_counted(cookie, attempt.protocol, attempt.peer));
+        }
+        let of_command = attempt.process.as_ref().is_none_or(|process| process.reason.has(Reason::COMMAND));
+        attempt.server_name = self.introductions.server_name(cookie);
+        let may_be_named = attempt.server_name.is_none() && attempt.reached.got_through() != Some(false);
+        if of_command && !may_be_named {
+            self.tell(attempt);
+        } else {
+            self.held.push((cookie, attempt));
+        }
+    }
+
+    /// Tells an attempt, with all that is known of it.
+    fn tell(&mut self, mut attempt: Attempt) {
+        let container = attempt.process.as_ref().and_then(|process| process.container.clone());
+        attempt.names = self.introductions.names(&container, attempt.peer, attempt.time);
+        attempt.container = container.map(|id| self.engines.name(&id));
+        self.shared.row(attempt, self.spec.limits.rows);
+    }
+
+    fn finish(mut self) {
+        // The programs saw before; they have to see still.
+        self.canary = Canary::default();
+        let sung = self.sing();
+        self.tick();
+        self.introductions.finish();
+        self.engines.finish();
+        let rest = self.open.rest();
+        for (cookie, attempt) in rest {
+            self.over(cookie, attempt);
+        }
+        for (cookie, mut attempt) in std::mem::take(&mut self.held) {
+            attempt.server_name = attempt.server_name.take().or_else(|| self.introductions.server_name(cookie));
+            let process = attempt.process.clone();
+            if let Some(process) = process.filter(|process| !process.reason.has(Reason::COMMAND)) {
+                match self.engines.doubt(process.container.as_ref()) {
+                    // Nobody had an engine do anything: what it does is its own.
+                    Some(_) if !self.engines.are_asked() => continue,
+                    Some(why) => attempt.whose = Whose::Unknown(why.into()),
+                    None => attempt.whose = Whose::Container,
+                }
+            }
+            self.tell(attempt);
+        }
+        let conclusion = self.conclusion(sung.err());
+        self.shared.end(conclusion, self.introductions.loss());
+    }
+
+    fn conclusion(&mut self, sung: Option<BpfError>) -> Conclusion {
+        let mut unseen = Vec::new();
+        if let Some(error) = sung {
+            unseen.push(format!("it could not be proven that the kernel tells of everything: {error}"));
+        } else if let Some(what) = self.canary.missing() {
+            unseen.push(format!("the kernel did not tell of a canary: {what} was not seen"));
+        }
+        let lost = self.hook.lost();
+        for (count, what) in [
+            (lost.events, "things happened unseen: the kernel told more than there was room for"),
+            (lost.processes, "processes were not watched: there were more than there is room for"),
+            (lost.packets, "packets that may name somebody were not kept: there were more than there was room for"),
+        ] {
+            if count > 0 {
+                unseen.push(format!("{count} {what}"));
+            }
+        }
+        if let Some(resolver) = self.engines.resolver() {
+            unseen.push(format!("names were looked up out of sight, by the service at {resolver}"));
+        }
+        let mut survivors: Vec<String> =
+            self.processes.of_command().map(|process| format!("{} ({})", process.name, process.pid)).collect();
+        let mut containers: Vec<Arc<str>> = self.containers_left().map(Arc::from).collect();
+        containers.sort();
+        containers.dedup();
+        survivors.sort();
+        survivors.extend(containers.iter().map(|id| format!("container {}", self.engines.name(id))));
+        let exit = self.command.as_mut().and_then(|command| command.ended().ok().flatten());
+        Conclusion { exit, unseen, survivors }
+    }
+}
+
+/// How the clock of the kernel's events stands to that of packets.
+struct Clock {
+    /// The time at which the machine began, in nanoseconds.
+    boot: i64,
+}
+
+impl Clock {
+    fn now() -> Self {
+        let nanos = |clock| {
+            let time = clock_gettime(clock);
+            time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
+        };
+        Self { boot: nanos(ClockId::Realtime) - nanos(ClockId::Monotonic) }
+    }
+
+    fn time(&self, since_boot: u64) -> Time {
+        Time::from_nanos(self.boot.saturating_add(i64::try_from(since_boot).unwrap_or(i64::MAX)))
+    }
+}
