@@ -8,8 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::host::container::{Containers, EngineSockets, Query};
+use crate::host::local::{Node, has_clients};
 
 /// Programs that begin containers, or look after those that run.
 const PROGRAMS: [&str; 7] =
@@ -53,12 +55,9 @@ impl Engines {
         engines.dedup();
         let query = Query { all: true, sockets: sockets.clone() };
         let pids = if engines.is_empty() { Vec::new() } else { pids() };
+        let others = engines.iter().filter(|path| keeps_clients(path));
+        let others = others.map(|path| format!("somebody was connected to {} before", path.display())).collect();
         let before = if engines.is_empty() { Containers::default() } else { Containers::read(&query) };
-        let others = engines
-            .iter()
-            .filter(|path| has_clients(path, &pids))
-            .map(|path| format!("somebody was connected to {} before", path.display()));
-        let others = others.collect();
         let resolvers = RESOLVERS.into_iter().filter(|path| Path::new(path).exists()).map(Service::Resolver);
         Self {
             others,
@@ -157,17 +156,16 @@ fn pids() -> Vec<u32> {
     engines.filter_map(|process| u32::try_from(process.pid()).ok()).collect()
 }
 
-/// Whether somebody is connected to a local socket, as far as the network namespaces of these processes tell.
-fn has_clients(socket: &Path, pids: &[u32]) -> bool {
-    /// `SS_CONNECTED` in the table of unix(7).
-    const CONNECTED: &str = "03";
-    let table = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/net/unix")).unwrap_or_default();
-    pids.iter().map(table).any(|table| {
-        table.lines().any(|line| {
-            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-            let path = fields.get(7).and_then(|path| fs::canonicalize(path).ok());
-            fields.get(5) == Some(&CONNECTED) && path.as_deref() == Some(socket)
-        })
+/// Whether somebody stays connected to a local socket, or may be: those who have just left are still there for a moment.
+fn keeps_clients(socket: &Path) -> bool {
+    const MOMENT: Duration = Duration::from_millis(50);
+    const LOOKS: usize = 4;
+    let Ok(node) = Node::of(socket) else { return false };
+    (0..LOOKS).all(|look| {
+        if look > 0 {
+            std::thread::sleep(MOMENT);
+        }
+        has_clients(node).unwrap_or(true)
     })
 }
 

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use aya::Ebpf;
@@ -10,6 +9,7 @@ use aya::maps::{Array, HashMap, MapData, RingBuf};
 
 use super::event::{Copied, Event, Reason};
 use crate::host::bpf::{self, BpfError};
+use crate::host::local::Node;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/bpf/egress.bpf.o"));
 
@@ -95,10 +95,8 @@ impl Hook {
 
     /// Tells who connects to a local socket from now on, by this number. Nothing if there is no such socket.
     pub(super) fn watch_service(&mut self, socket: &Path, number: u32) -> Result<(), BpfError> {
-        let Ok(metadata) = std::fs::metadata(socket) else { return Ok(()) };
-        // Inside the kernel a device is its numbers, 12 and 20 bits.
-        let device = u64::from(rustix::fs::major(metadata.dev())) << 20 | u64::from(rustix::fs::minor(metadata.dev()));
-        Ok(self.services.insert([metadata.ino(), device], number, 0)?)
+        let Ok(node) = Node::of(socket) else { return Ok(()) };
+        Ok(self.services.insert([node.inode, node.device.into()], number, 0)?)
     }
 
     /// Hands on what happened since the last time, without waiting.
