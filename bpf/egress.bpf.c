@@ -421,18 +421,19 @@ enum { MOST_RULES = 1024 };
 enum { ALLOW = 1, DENY = 2 };
 
 struct rule {
-	__u8 address[16];
-	__u8 family; // 0 for any address
-	__u8 prefix; // in bits
-	__u8 action;
-	__u8 protocol; // 0 for any
+	__u64 address[2];
+	__u64 address_mask[2];
+	__u64 process[2]; // its name
+	__u64 process_mask[2];
+	__u32 name; // 0 for none, else a number under which its addresses are learned
 	__u16 first_port;
 	__u16 last_port;
-	__u32 name; // 0 for none, else a number under which its addresses are learned
-	__u8 process_length; // how much of the name has to be the same, its end included; 0 for any process
-	__u8 unused[3];
-	char process[16];
+	__u8 family; // 0 for any address
+	__u8 action;
+	__u8 protocol; // 0 for any
+	__u8 unused[5];
 };
+_Static_assert(sizeof(struct rule) == 80, "nothing is between the fields");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -468,23 +469,15 @@ struct {
 } answers SEC(".maps");
 
 struct judged {
+	__u64 address[2];
+	__u64 process[2];
 	const struct peer *peer;
-	char process[16];
 	__u32 verdict; // ALLOW if a rule allows it, DENY if one denies it, 0 if none speaks of it
 };
 
-static __always_inline int is_within(const __u8 *address, const struct rule *rule)
+static __always_inline int differ(const __u64 *one, const __u64 *other, const __u64 *mask)
 {
-	__u32 bits = rule->prefix;
-
-	for (int i = 0; i < 16; i++) {
-		__u8 mask = bits >= 8 ? 0xff : 0xff << (8 - bits);
-
-		if ((address[i] ^ rule->address[i]) & mask)
-			return 0;
-		bits = bits >= 8 ? bits - 8 : 0;
-	}
-	return 1;
+	return (((one[0] ^ other[0]) & mask[0]) | ((one[1] ^ other[1]) & mask[1])) != 0;
 }
 
 static long judge_by(__u32 index, struct judged *judged)
@@ -493,22 +486,15 @@ static long judge_by(__u32 index, struct judged *judged)
 	const struct peer *peer = judged->peer;
 	struct learned key = {};
 
-	if (!rule || (rule->action == ALLOW && judged->verdict == ALLOW))
+	if (!rule || (rule->protocol && rule->protocol != peer->protocol) || peer->port < rule->first_port ||
+	    peer->port > rule->last_port || (rule->family && rule->family != peer->family) ||
+	    differ(judged->address, rule->address, rule->address_mask) ||
+	    differ(judged->process, rule->process, rule->process_mask))
 		return 0;
-	if (rule->protocol && rule->protocol != peer->protocol)
-		return 0;
-	if (peer->port < rule->first_port || peer->port > rule->last_port)
-		return 0;
-	if (rule->family && (rule->family != peer->family || !is_within(peer->address, rule)))
-		return 0;
-	for (int i = 0; i < 16; i++) {
-		if (i < rule->process_length && judged->process[i] != rule->process[i])
-			return 0;
-	}
 	if (rule->name) {
 		key.name = rule->name;
 		key.family = peer->family;
-		__builtin_memcpy(key.address, peer->address, sizeof(key.address));
+		__builtin_memcpy(key.address, judged->address, sizeof(key.address));
 		if (!bpf_map_lookup_elem(&learned, &key))
 			return 0;
 	}
@@ -538,6 +524,7 @@ static __noinline int is_refused(const struct peer *peer)
 	if (!peer || !set || !set->rules || !count)
 		return 0;
 	judged.peer = peer;
+	__builtin_memcpy(judged.address, peer->address, sizeof(judged.address));
 	bpf_get_current_comm(judged.process, sizeof(judged.process));
 	bpf_loop(set->rules, judge_by, &judged, 0);
 	if (!judged.verdict && count->learned < count->arrived) {
