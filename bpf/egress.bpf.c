@@ -455,18 +455,22 @@ struct {
 	__type(value, __u32);
 } learned SEC(".maps");
 
-// Answers about names: how many arrived, and how many user space has learned from.
-struct answers {
-	__u64 arrived;
-	__u64 learned;
-};
-
+// Answers about names: how many packets with some have arrived, and how many of them user space has looked at.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct answers);
-} answers SEC(".maps");
+	__type(value, __u64);
+} answers SEC(".maps"), learned_answers SEC(".maps");
+
+static __always_inline int are_answers_open(void)
+{
+	__u32 zero = 0;
+	__u64 *arrived = bpf_map_lookup_elem(&answers, &zero);
+	volatile __u64 *looked_at = bpf_map_lookup_elem(&learned_answers, &zero);
+
+	return arrived && looked_at && *looked_at < *arrived;
+}
 
 struct judged {
 	__u64 address[2];
@@ -504,10 +508,7 @@ static long judge_by(__u32 index, struct judged *judged)
 
 static long wait_for_answers(__u32 index, __u64 *until)
 {
-	__u32 zero = 0;
-	volatile struct answers *count = bpf_map_lookup_elem(&answers, &zero);
-
-	return !count || count->learned >= count->arrived || bpf_ktime_get_ns() > *until;
+	return !are_answers_open() || bpf_ktime_get_ns() > *until;
 }
 
 // How long an attempt waits for what an answer that has just arrived says of its address, in nanoseconds.
@@ -517,22 +518,39 @@ static __noinline int is_refused(const struct peer *peer)
 {
 	const struct settings *set = get_settings();
 	struct judged judged = {};
-	__u32 zero = 0;
-	struct answers *count = bpf_map_lookup_elem(&answers, &zero);
 	__u64 until;
 
-	if (!peer || !set || !set->rules || !count)
+	if (!peer || !set || !set->rules)
 		return 0;
 	judged.peer = peer;
 	__builtin_memcpy(judged.address, peer->address, sizeof(judged.address));
 	bpf_get_current_comm(judged.process, sizeof(judged.process));
 	bpf_loop(set->rules, judge_by, &judged, 0);
-	if (!judged.verdict && count->learned < count->arrived) {
+	if (!judged.verdict && are_answers_open()) {
 		until = bpf_ktime_get_ns() + PATIENCE;
 		bpf_loop(1 << 20, wait_for_answers, &until, 0);
 		bpf_loop(set->rules, judge_by, &judged, 0);
 	}
 	return judged.verdict != ALLOW;
+}
+
+// Tells that an attempt is refused: of a datagram socket once for each peer.
+static __always_inline void refuse(__u64 cookie, const struct peer *peer, const struct mark *mark, __u32 how)
+{
+	enum { EPERM = 1, WAS_REFUSED = 2 };
+	struct counted none = {}, *counted;
+	struct counted_key key;
+
+	if (peer->protocol != IPPROTO_TCP) {
+		make_key(&key, cookie, peer);
+		bpf_map_update_elem(&peers, &key, &none, BPF_NOEXIST);
+		counted = bpf_map_lookup_elem(&peers, &key);
+		if (counted && counted->told == WAS_REFUSED)
+			return;
+		if (counted)
+			counted->told = WAS_REFUSED;
+	}
+	tell(cookie, peer, mark, REFUSED | how << 16, EPERM);
 }
 
 // --- Sockets ------------------------------------------------------------------------------------------------------------
@@ -580,21 +598,23 @@ static __always_inline int attempt(struct bpf_sock_addr *context, struct peer *p
 	mark->reason = reason;
 	mark->is_resolver |= peer->port == DNS;
 	cookie = bpf_get_socket_cookie(context);
+	// A datagram socket that is connected has not reached for anybody yet: many only look up the address that they would
+	// send from. What they send is judged when it leaves.
+	if (connects && peer->protocol != IPPROTO_TCP)
+		return 1;
 	if (reason & OF_COMMAND && is_refused(peer)) {
-		tell(cookie, peer, mark, REFUSED | (connects ? BY_CONNECT : BY_SEND) << 16, 1);
+		refuse(cookie, peer, mark, connects ? BY_CONNECT : BY_SEND);
 		return 0;
 	}
 	if (!connects) {
 		note(cookie, peer, mark, BY_SEND, 0);
-	} else if (peer->protocol == IPPROTO_TCP) {
+	} else {
 		mark->told = 1;
 		mark->family = peer->family;
 		mark->peer_port = peer->port;
 		__builtin_memcpy(mark->peer, peer->address, sizeof(mark->peer));
 		tell(cookie, peer, mark, BEGUN | BY_CONNECT << 16, 0);
 	}
-	// A datagram socket that is connected has not reached for anybody yet: many only look up the address that they would
-	// send from.
 	return 1;
 }
 
@@ -996,8 +1016,10 @@ struct packet {
 	__u32 pid;
 	__u32 length;
 	__u32 captured;
-	__u32 is_outgoing;
+	__u32 kind;
 };
+
+enum { INCOMING = 0, OUTGOING = 1, ANSWER = 2 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -1030,7 +1052,7 @@ COPY(SMALL)
 COPY(LARGE)
 COPY(LARGEST)
 
-static __always_inline void copy(struct __sk_buff *skb, const struct mark *mark, __u64 cookie, __u32 is_outgoing)
+static __always_inline void copy(struct __sk_buff *skb, const struct mark *mark, __u64 cookie, __u32 kind)
 {
 	struct packet head = {};
 	__u32 length = skb->len;
@@ -1039,7 +1061,7 @@ static __always_inline void copy(struct __sk_buff *skb, const struct mark *mark,
 	head.cookie = cookie;
 	head.pid = mark->pid;
 	head.length = length;
-	head.is_outgoing = is_outgoing;
+	head.kind = kind;
 	if (length <= SMALL)
 		copy_SMALL(skb, &head, length);
 	else if (length <= LARGE)
@@ -1147,8 +1169,11 @@ static __always_inline int handle(struct __sk_buff *skb, int is_outgoing)
 	// What a raw socket sends of these counts by what it is.
 	if (route.peer.protocol != IPPROTO_TCP || sk->protocol != IPPROTO_TCP) {
 		if (is_outgoing) {
-			if (sk->protocol != IPPROTO_UDP && mark->reason & OF_COMMAND && is_refused(&route.peer)) {
-				tell(cookie, &route.peer, mark, REFUSED | BY_PACKET << 16, 1);
+			make_key(&key, cookie, &route.peer);
+			counted = bpf_map_lookup_elem(&peers, &key);
+			// Whoever spoke first may be answered.
+			if (!(counted && counted->is_answer) && mark->reason & OF_COMMAND && is_refused(&route.peer)) {
+				refuse(cookie, &route.peer, mark, BY_PACKET);
 				return 0;
 			}
 			counted = note(cookie, &route.peer, mark, BY_PACKET, 0);
@@ -1174,13 +1199,14 @@ static __always_inline int handle(struct __sk_buff *skb, int is_outgoing)
 		}
 	}
 	if (set->packets || names_somebody(skb, mark, &route, is_outgoing)) {
-		if (!is_outgoing && set->rules && (mark->is_resolver || route.peer.port == DNS)) {
-			struct answers *count = bpf_map_lookup_elem(&answers, &zero);
+		__u32 kind = is_outgoing ? OUTGOING : INCOMING;
+		__u64 *arrived = bpf_map_lookup_elem(&answers, &zero);
 
-			if (count)
-				__sync_fetch_and_add(&count->arrived, 1);
+		if (!is_outgoing && arrived && set->rules && (mark->is_resolver || route.peer.port == DNS)) {
+			kind = ANSWER;
+			__sync_fetch_and_add(arrived, 1);
 		}
-		copy(skb, mark, cookie, is_outgoing);
+		copy(skb, mark, cookie, kind);
 	}
 	return 1;
 }

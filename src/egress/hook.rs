@@ -22,6 +22,9 @@ pub(super) struct Hook {
     services: HashMap<MapData, [u64; 2], u32>,
     processes: HashMap<MapData, u32, u32>,
     peers: HashMap<MapData, [u8; 32], [u64; 6]>,
+    rules: Array<MapData, [u8; 80]>,
+    learned: HashMap<MapData, [u8; 24], u32>,
+    answers: Array<MapData, u64>,
     /// Holds the links.
     _programs: Ebpf,
 }
@@ -73,6 +76,9 @@ impl Hook {
             services: HashMap::try_from(map("services")?)?,
             processes: HashMap::try_from(map("processes")?)?,
             peers: HashMap::try_from(map("peers")?)?,
+            rules: Array::try_from(map("rules")?)?,
+            learned: HashMap::try_from(map("learned")?)?,
+            answers: Array::try_from(map("learned_answers")?)?,
             _programs: programs,
         })
     }
@@ -97,6 +103,27 @@ impl Hook {
     pub(super) fn watch_service(&mut self, socket: &Path, number: u32) -> Result<(), BpfError> {
         let Ok(node) = Node::of(socket) else { return Ok(()) };
         Ok(self.services.insert([node.inode, node.device.into()], number, 0)?)
+    }
+
+    pub(super) fn set_rule(&mut self, place: u32, rule: [u8; 80]) -> Result<(), BpfError> {
+        Ok(self.rules.set(place, rule, 0)?)
+    }
+
+    /// Says that an address goes by the names of that number.
+    pub(super) fn learn(&mut self, name: u32, address: IpAddr) {
+        let (octets, family) = octets(address);
+        let mut key = [0; 24];
+        key[..4].copy_from_slice(&name.to_ne_bytes());
+        key[4..8].copy_from_slice(&u32::from(family).to_ne_bytes());
+        key[8..].copy_from_slice(&octets);
+        // The oldest give way; what is not known is refused.
+        let _ = self.learned.insert(key, 1, 0);
+    }
+
+    /// Says how many answers have been looked at.
+    pub(super) fn learned(&mut self, answers: u64) {
+        // Without it those who wait go on after a moment.
+        let _ = self.answers.set(0, answers, 0);
     }
 
     /// Hands on what happened since the last time, without waiting.
@@ -139,19 +166,22 @@ impl Hook {
 fn counted_key(cookie: u64, protocol: u16, peer: SocketAddr) -> [u8; 32] {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&cookie.to_ne_bytes());
-    key[8..24].copy_from_slice(&octets(peer.ip()));
+    key[8..24].copy_from_slice(&octets(peer.ip()).0);
     key[24..26].copy_from_slice(&peer.port().to_ne_bytes());
     key[26..28].copy_from_slice(&protocol.to_ne_bytes());
     key
 }
 
-/// An address as the programs have it: IPv4 in the first four bytes.
-fn octets(address: IpAddr) -> [u8; 16] {
+/// An address as the programs have it, IPv4 in the first four bytes, and its family.
+pub(super) fn octets(address: IpAddr) -> ([u8; 16], u8) {
+    /// `AF_INET` and `AF_INET6` of Linux.
+    const FAMILIES: [u8; 2] = [2, 10];
     match address {
-        IpAddr::V6(address) => address.octets(),
+        IpAddr::V6(address) => (address.octets(), FAMILIES[1]),
         IpAddr::V4(address) => {
-            let [a, b, c, d] = address.octets();
-            [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&address.octets());
+            (bytes, FAMILIES[0])
         }
     }
 }

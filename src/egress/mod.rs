@@ -10,6 +10,7 @@ mod attempts;
 mod canary;
 mod captured;
 mod command;
+mod enforcement;
 mod engines;
 mod event;
 mod hook;

@@ -63,7 +63,7 @@ impl Names {
 }
 
 /// The name that was asked for with its aliases, and their addresses. What an answer says of other names nobody asked.
-fn answer(query: &DnsQuery) -> (Vec<String>, Vec<IpAddr>) {
+pub(super) fn answer(query: &DnsQuery) -> (Vec<String>, Vec<IpAddr>) {
     let mut chain: Vec<_> = query.name().into_iter().collect();
     let mut addresses = Vec::new();
     // Aliases stand before what they lead to, but nothing forbids another order.

@@ -11,10 +11,12 @@ use super::attempt::Attempt;
 use super::attempts::Open;
 use super::canary::Canary;
 use super::command::{Exit, Running};
+use super::enforcement::{Enforcement, MOST_RULES};
 use super::engines::Engines;
 use super::event::Reason;
 use super::hook::{Hook, Settings};
 use super::introductions::{self, Introductions, Parties};
+use super::policy::Filter;
 use super::process::Processes;
 use super::watcher::Watcher;
 use crate::capture::{Arrival, Cancel, CaptureError, Interface, PacketSource, Progress};
@@ -38,6 +40,8 @@ pub struct Spec {
     pub linger: Duration,
     /// The engines that may begin containers for it.
     pub engines: EngineSockets,
+    /// What they may reach, if what they may not is to be refused: at most 1024 entries.
+    pub enforce: Option<Filter>,
     /// Whether secrets in command lines are shown.
     pub show_secrets: bool,
     /// How much is kept.
@@ -103,6 +107,9 @@ pub enum WatchError {
     /// The kernel does not take the programs.
     #[error("this kernel cannot tell what a command does: {0}")]
     Kernel(#[from] BpfError),
+    /// There are too many rules to be enforced.
+    #[error("{0} rules cannot be enforced; the kernel takes {MOST_RULES}, those for what is inside among them")]
+    Rules(usize),
     /// There is no thread to be had.
     #[error("cannot watch: {0}")]
     System(#[from] io::Error),
@@ -211,6 +218,11 @@ impl Watch {
         if !may_watch() {
             return Err(WatchError::Permission);
         }
+        if let Some(rules) =
+            spec.enforce.as_ref().map(|filter| filter.entries().len()).filter(|rules| *rules > MOST_RULES)
+        {
+            return Err(WatchError::Rules(rules));
+        }
         let mut hook = Hook::attach()?;
         let engines = Engines::find(&spec.engines);
         for (number, service) in (0..).zip(&engines.services) {
@@ -224,6 +236,9 @@ impl Watch {
             services: !engines.services.is_empty(),
             ..Settings::default()
         };
+        let enforcement = spec.enforce.clone().map(|filter| Enforcement::begin(filter, &mut hook)).transpose()?;
+        let rules = enforcement.as_ref().map_or(0, Enforcement::rules);
+        let settings = Settings { rules, ..settings };
         hook.set(settings)?;
         let shared = Arc::<Shared>::default();
         let mut watcher = Watcher {
@@ -235,6 +250,7 @@ impl Watch {
             open: Open::default(),
             introductions: Introductions::new(&spec.limits),
             held: Vec::new(),
+            enforcement,
             canary: Canary::default(),
             hook,
             spec,

@@ -12,10 +12,12 @@ use super::attempt::{Attempt, Whose};
 use super::attempts::Open;
 use super::canary::Canary;
 use super::command::Running;
+use super::enforcement::Enforcement;
 use super::engines::Engines;
 use super::event::{Copied, Event, Reason, What};
 use super::hook::Hook;
 use super::introductions::Introductions;
+use super::names::answer;
 use super::process::{Processes, stranger};
 use super::watch::{Conclusion, Packet, Packets, Shared, Spec};
 use crate::capture::Cancel;
@@ -40,6 +42,7 @@ pub(super) struct Watcher {
     pub(super) introductions: Introductions,
     /// Attempts that are over, and of which it is not known yet whose they are or for whom.
     pub(super) held: Vec<(u64, Attempt)>,
+    pub(super) enforcement: Option<Enforcement>,
     pub(super) canary: Canary,
 }
 
@@ -131,7 +134,16 @@ impl Watcher {
         // One that has ended by now was of the command all the same.
         let process = self.processes.numbered(packet.pid);
         let process = process.unwrap_or_else(|| Arc::new(stranger(packet.pid, "", Reason::COMMAND)));
-        self.introductions.take(&packet, time, &process);
+        let queries = self.introductions.take(&packet, time, &process);
+        if let Some(enforcement) = &mut self.enforcement {
+            for query in &queries {
+                let (names, addresses) = answer(query);
+                enforcement.learn(&names, &addresses, &mut self.hook);
+            }
+            if packet.is_answer {
+                enforcement.looked(&mut self.hook);
+            }
+        }
         if self.spec.packets > Packets::None {
             self.shared.packet(Packet { time, length: packet.length, bytes: packet.bytes });
         }

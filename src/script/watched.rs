@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::error::{ErrorKind, host_error, thrown};
 use super::live::Place;
+use crate::egress::policy::Filter;
 use crate::egress::{Conclusion, Packets, Report, Spec, Target, Watch, WatchError};
 use crate::host::container::{Containers, EngineSockets, Query};
 use crate::record::Duration;
@@ -18,6 +19,8 @@ pub struct Watched {
     pub duration: Option<Duration>,
     /// How long what a command leaves behind is watched after its end.
     pub linger: Duration,
+    /// What may be reached, if everything else is to be refused.
+    pub enforce: Option<Filter>,
     /// Whether it may go on behind that, and nothing is said of it.
     pub leave: bool,
 }
@@ -44,6 +47,7 @@ impl Watched {
             duration: self.duration.map(span),
             linger: span(self.linger),
             engines: EngineSockets::from_environment(),
+            enforce: self.enforce.clone(),
             show_secrets: context.options.show_secrets,
             limits: context.options.limits.clone(),
         };
@@ -100,7 +104,7 @@ impl std::fmt::Display for Watched {
 /// Why nothing can be watched, as scripts see it.
 fn watch_error(error: &WatchError) -> Box<EvalAltResult> {
     let kind = match error {
-        WatchError::NoCommand | WatchError::Command { .. } => ErrorKind::Usage,
+        WatchError::NoCommand | WatchError::Command { .. } | WatchError::Rules(_) => ErrorKind::Usage,
         WatchError::Permission | WatchError::Kernel(_) | WatchError::System(_) => ErrorKind::Observation,
     };
     thrown(kind, error.to_string())

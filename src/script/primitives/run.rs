@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rhai::{Array, Engine, EvalAltResult, Map};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, Map};
 
 use super::super::context::{Context, Source};
 use super::super::docs::{Entry, Group};
@@ -15,7 +15,9 @@ use super::super::stream::{RowSource, Stream};
 use super::super::watched::{Subject, Watched};
 use super::capture::{duration, from_source};
 use super::place::{places, wrong};
+use super::policy::Policy;
 use crate::capture::{Stage, Until};
+use crate::egress::policy::Filter;
 use crate::egress::{Attempt, Captured, Packets};
 use crate::nearest::suggestion;
 use crate::record::Duration;
@@ -29,7 +31,8 @@ pub(crate) const ENTRIES: &[Entry] = &[
               from its first instruction to its last process; also containers that it has an engine of this host begin. A \
               row for each attempt, when it is over. The command keeps its input, its output and its exit code. Options: \
               duration (after which it is told to end), linger (how long what it leaves behind is watched after its end; \
-              10s), leave (true: what goes on behind that does not matter). run(command).flows() and its like give what its \
+              10s), leave (true: what goes on behind that does not matter), enforce (a policy: \
+              what it does not allow is refused in the kernel, with EPERM). run(command).flows() and its like give what its \
               packets say; attempts() and packets come from one run.",
         example: "run([\"make\", \"build\"]).count_by([\"name\", \"process\"]).table()",
         needs: Some(Permission::Exec),
@@ -92,6 +95,7 @@ fn run(context: &Context, command: Array, options: &Map) -> Result {
         subject: Subject::Command(command),
         duration: context.options.until.duration,
         linger: Watched::LINGER,
+        enforce: None,
         leave: false,
     };
     for (name, value) in options {
@@ -99,7 +103,8 @@ fn run(context: &Context, command: Array, options: &Map) -> Result {
             "duration" => watched.duration = Some(duration(value)?),
             "linger" => watched.linger = duration(value)?,
             "leave" => watched.leave = value.as_bool().map_err(|_| wrong("leave", "true or false", value))?,
-            _ => return Err(unknown("run", name, &["duration", "linger", "leave"])),
+            "enforce" => watched.enforce = filter(value)?,
+            _ => return Err(unknown("run", name, &["duration", "linger", "leave", "enforce"])),
         }
     }
     stream(watched)
@@ -136,7 +141,16 @@ fn watch(context: &Context, options: &Map) -> Result {
     };
     let subject = Subject::Place(Place::clone(place));
     let duration = span.or(Some(DEFAULT_DURATION)).filter(|&span| span != Duration::MAX);
-    stream(Watched { subject, duration, linger: Watched::LINGER, leave: false })
+    stream(Watched { subject, duration, linger: Watched::LINGER, enforce: None, leave: false })
+}
+
+/// What a policy lets through; nothing for `()`.
+fn filter(value: &Dynamic) -> Result<Option<Filter>> {
+    if value.is_unit() {
+        return Ok(None);
+    }
+    let policy = value.read_lock::<Policy>().ok_or_else(|| wrong("enforce", "a policy", value))?;
+    policy.filter().map(Some)
 }
 
 fn stream(watched: Watched) -> Result {
