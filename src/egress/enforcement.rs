@@ -2,11 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::hook::octets;
+use super::hook::{Hook, Settings, octets};
 use super::policy::{Action, Entry, Filter};
 use crate::host::BpfError;
-
-use super::hook::Hook;
 
 /// How many rules the kernel takes.
 pub(super) const MOST_RULES: usize = 1024;
@@ -14,22 +12,30 @@ pub(super) const MOST_RULES: usize = 1024;
 /// A filter that the kernel has.
 pub(super) struct Enforcement {
     filter: Filter,
+    /// How many of its names the kernel knows in answers by itself.
+    patterns: u32,
     /// Answers about names that were learned from.
     learned: u64,
 }
 
 impl Enforcement {
-    /// Gives the kernel a filter, which has no effect before [`Settings::rules`](super::hook::Settings::rules) says so.
+    /// Gives the kernel a filter, which has no effect before its settings have.
     pub(super) fn begin(filter: Filter, hook: &mut Hook) -> Result<Self, BpfError> {
+        let mut patterns = 0;
         for (place, entry) in (0..).zip(filter.entries()) {
             hook.set_rule(place, rule(place, entry))?;
+            if let Some(pattern) = pattern(place, entry) {
+                hook.set_pattern(patterns, pattern)?;
+                patterns += 1;
+            }
         }
-        Ok(Self { filter, learned: 0 })
+        Ok(Self { filter, patterns, learned: 0 })
     }
 
-    /// How many rules there are.
-    pub(super) fn rules(&self) -> u32 {
-        u32::try_from(self.filter.entries().len()).unwrap_or(u32::MAX)
+    /// The settings with which it has an effect.
+    pub(super) fn settings(&self, settings: Settings) -> Settings {
+        let rules = u32::try_from(self.filter.entries().len()).unwrap_or(u32::MAX);
+        Settings { rules, patterns: self.patterns, ..settings }
     }
 
     /// Takes in that addresses go by these names.
@@ -94,6 +100,17 @@ fn rule(place: u32, entry: &Entry) -> [u8; 80] {
     bytes
 }
 
+/// A `struct pattern`; none where the names of an entry are no end of a name, or a long one.
+fn pattern(place: u32, entry: &Entry) -> Option<[u8; 72]> {
+    let (suffix, is_below) = entry.suffix()?;
+    let mut bytes = [0; 72];
+    bytes[..4].copy_from_slice(&name_of(place).to_ne_bytes());
+    bytes[4] = u8::try_from(suffix.len()).ok()?;
+    bytes[5] = is_below.into();
+    bytes[8..].get_mut(..suffix.len())?.copy_from_slice(&suffix);
+    Some(bytes)
+}
+
 /// So many bits from the beginning on.
 fn mask(bits: usize) -> [u8; 16] {
     std::array::from_fn(|place| {
@@ -125,6 +142,9 @@ mod tests {
         assert_eq!(bytes[64..68], [0; 4]);
         assert_eq!(bytes[68..72], [8000_u16.to_ne_bytes(), 8100_u16.to_ne_bytes()].concat());
         assert_eq!(bytes[72..75], [2, 2, 17], "IPv4, deny, UDP");
+        let text = pattern(1, &filter.entries()[1]).unwrap();
+        assert_eq!((&text[..4], &text[4..6]), (&2_u32.to_ne_bytes()[..], &[11, 0][..]));
+        assert_eq!(&text[8..20], b"\x01x\x07example\0\0");
         let named = rule(1, &filter.entries()[1]);
         assert_eq!(named[64..68], 2_u32.to_ne_bytes());
         assert_eq!(named[72..75], [0, 1, 0]);

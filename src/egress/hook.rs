@@ -23,6 +23,7 @@ pub(super) struct Hook {
     processes: HashMap<MapData, u32, u32>,
     peers: HashMap<MapData, [u8; 32], [u64; 6]>,
     rules: Array<MapData, [u8; 80]>,
+    patterns: Array<MapData, [u8; 72]>,
     learned: HashMap<MapData, [u8; 24], u32>,
     answers: Array<MapData, u64>,
     /// Holds the links.
@@ -55,8 +56,8 @@ pub(super) struct Settings {
     pub(super) packets: bool,
     /// How many rules there are.
     pub(super) rules: u32,
-    /// Whether local services are watched.
-    pub(super) services: bool,
+    /// How many patterns of names there are.
+    pub(super) patterns: u32,
 }
 
 impl Hook {
@@ -77,6 +78,7 @@ impl Hook {
             processes: HashMap::try_from(map("processes")?)?,
             peers: HashMap::try_from(map("peers")?)?,
             rules: Array::try_from(map("rules")?)?,
+            patterns: Array::try_from(map("patterns")?)?,
             learned: HashMap::try_from(map("learned")?)?,
             answers: Array::try_from(map("learned_answers")?)?,
             _programs: programs,
@@ -84,8 +86,8 @@ impl Hook {
     }
 
     pub(super) fn set(&mut self, settings: Settings) -> Result<(), BpfError> {
-        let Settings { spawner, packets, rules, services } = settings;
-        Ok(self.settings.set(0, [spawner, packets.into(), rules, services.into()], 0)?)
+        let Settings { spawner, packets, rules, patterns } = settings;
+        Ok(self.settings.set(0, [spawner, packets.into(), rules, patterns], 0)?)
     }
 
     /// Watches a process, and what it makes from now on.
@@ -107,6 +109,10 @@ impl Hook {
 
     pub(super) fn set_rule(&mut self, place: u32, rule: [u8; 80]) -> Result<(), BpfError> {
         Ok(self.rules.set(place, rule, 0)?)
+    }
+
+    pub(super) fn set_pattern(&mut self, place: u32, pattern: [u8; 72]) -> Result<(), BpfError> {
+        Ok(self.patterns.set(place, pattern, 0)?)
     }
 
     /// Says that an address goes by the names of that number.

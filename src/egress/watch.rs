@@ -231,14 +231,9 @@ impl Watch {
         for pid in &engines.pids {
             hook.watch(*pid, Reason::ENGINE)?;
         }
-        let settings = Settings {
-            packets: spec.packets == Packets::All,
-            services: !engines.services.is_empty(),
-            ..Settings::default()
-        };
+        let settings = Settings { packets: spec.packets == Packets::All, ..Settings::default() };
         let enforcement = spec.enforce.clone().map(|filter| Enforcement::begin(filter, &mut hook)).transpose()?;
-        let rules = enforcement.as_ref().map_or(0, Enforcement::rules);
-        let settings = Settings { rules, ..settings };
+        let settings = enforcement.as_ref().map_or(settings, |enforcement| enforcement.settings(settings));
         hook.set(settings)?;
         let shared = Arc::<Shared>::default();
         let mut watcher = Watcher {

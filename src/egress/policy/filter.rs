@@ -47,6 +47,13 @@ impl Entry {
         self.hosts.is_some()
     }
 
+    /// How names end that it is for, as DNS has them on the wire, in small letters; and whether a label has to come before.
+    /// None if they are not told by their ends, or by any name.
+    #[must_use]
+    pub fn suffix(&self) -> Option<(Vec<u8>, bool)> {
+        self.hosts.as_ref()?.suffix()
+    }
+
     /// Whether an address that goes by one of these names is one of its.
     #[must_use]
     pub fn has_name<'a>(&self, mut names: impl Iterator<Item = &'a str>) -> bool {
