@@ -60,7 +60,7 @@ fn programs_get_records_as_what_they_are() {
     let row = rich();
     assert_eq!([row.client(), row.server()].map(|end| end.to_string()), [CLIENT, SERVER]);
     assert_eq!(
-        (row.name().unwrap().to_string(), row.kind(), row.rcode()),
+        (row.name().unwrap().to_string(), row.query_type(), row.rcode()),
         ("www.example".to_owned(), Some(A), Some(16))
     );
     assert_eq!(row.answered(), Some(Time::from_nanos(25_000_000)));
