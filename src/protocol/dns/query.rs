@@ -26,7 +26,7 @@ pub struct DnsQuery {
     /// The ends of the conversation that it belongs to.
     conversation: [SocketAddr; 2],
     pub(super) transport: Transport,
-    query: Option<Message>,
+    pub(super) query: Option<Message>,
     pub(super) response: Option<Message>,
     /// When the answer was captured.
     answered: Option<Time>,

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod pairing;
+mod property;
 mod recognition;
 mod record;
 mod streams;

@@ -1,6 +1,7 @@
 //! The fields of a row.
 
 use super::*;
+use crate::flow::{Attributor, Found, Owner, Owners, Ownership};
 use crate::protocol::dns::{Data, Section};
 
 /// An answer with an alias, a record of each section, and EDNS.
@@ -80,4 +81,44 @@ fn an_update_shows_what_it_changes_and_nothing_is_called_malformed() {
     assert_eq!([field(&row, "opcode"), brief(&row)], ["UPDATE", "7 example SOA REFUSED [] 1ms "]);
     let unanswered = Scene::new().client([header(7, 0x2000, [1, 0, 0, 0]), question("example", 6)].concat()).only();
     assert_eq!(field(&unanswered, "opcode"), "NOTIFY");
+}
+
+/// A host that has both ends.
+#[derive(Debug)]
+struct Host;
+
+impl Attributor for Host {
+    fn owners(&mut self, _: u8, client: SocketAddr, server: SocketAddr, _: Time, _: Time) -> Owners {
+        let owner = |end: SocketAddr| match end.to_string().as_str() {
+            CLIENT => Ownership::Known(named("curl", 17)),
+            "192.0.2.53:41000" => Ownership::Known(named("dnsmasq", 18)),
+            _ => Ownership::Elsewhere,
+        };
+        Owners { client: owner(client), server: owner(server) }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+fn named(process: &str, pid: u32) -> std::sync::Arc<Owner> {
+    let (pid, process) = (Some(pid), Some(process.into()));
+    std::sync::Arc::new(Owner { pid, process, container: None, found: Found::Socket })
+}
+
+#[test]
+fn the_client_has_its_process_whoever_was_captured_first() {
+    let ends = ["192.0.2.53:41000", CLIENT];
+    for has_query in [true, false] {
+        let mut scene = Scene::new();
+        scene.table.attribute_by(Box::new(Host));
+        if has_query {
+            scene = scene.udp([CLIENT, ends[0]], ask(7, "db.example"));
+        }
+        let row = scene.udp(ends, answer(7, "db.example", 9)).only();
+        let shown = ["process", "pid", "attribution", "server_process"].map(|name| field(&row, name));
+        assert_eq!(shown, ["curl", "17", "socket", "dnsmasq"], "with a query: {has_query}");
+        assert!(row.kind().fields[row.kind().index("process").unwrap()].main, "a table shows it");
+    }
 }
