@@ -18,6 +18,7 @@ fn folder() -> Folder {
     let folder = Folder::with("incident.pcap", incident().pcap());
     let written = folder.shell("netscript eval --json -q -r incident.pcap 'http_requests()' > requests.ndjson");
     assert_eq!(written.code, Some(0), "{}", written.stderr);
+    std::fs::copy(project("tests/captures/data/20-DnsPackets.pcap"), folder.path("names.pcap")).unwrap();
     std::fs::create_dir(folder.path("demo")).unwrap();
     folder.write("demo/incident.pcap", incident().pcap());
     folder.write("browser.pcap", std::fs::read(project("tests/captures/data/27-tls-split-client-hello.pcap")).unwrap());

@@ -26,7 +26,7 @@ pub struct DnsQuery {
     /// The ends of the conversation that it belongs to.
     conversation: [SocketAddr; 2],
     pub(super) transport: Transport,
-    query: Option<Message>,
+    pub(super) query: Option<Message>,
     pub(super) response: Option<Message>,
     /// When the answer was captured.
     answered: Option<Time>,
@@ -210,7 +210,7 @@ impl DnsQuery {
 
     /// The type that is asked for, as a number.
     #[must_use]
-    pub fn kind(&self) -> Option<u16> {
+    pub fn query_type(&self) -> Option<u16> {
         self.question().map(|question| question.kind)
     }
 
@@ -269,7 +269,7 @@ impl DnsQuery {
 
     /// Whether the answer to it may be many messages: a zone is transferred.
     pub(super) fn is_transfer(&self) -> bool {
-        self.transport == Transport::Tcp && matches!(self.kind(), Some(251 | 252))
+        self.transport == Transport::Tcp && matches!(self.query_type(), Some(251 | 252))
     }
 
     fn owners(&self) -> Option<&Owners> {
