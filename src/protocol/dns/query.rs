@@ -86,8 +86,9 @@ crate::record! {
         id: Integer => |x| x.id();
         /// What the message is for: `QUERY`, `NOTIFY`, `UPDATE`, …
         opcode: Text => |x| x.message().map(|message| opcode_name(message.opcode()));
-        /// The name that is asked for, as sent, without the last dot; `.` is the root. Bytes that are no visible characters
-        /// of ASCII are `\ddd` (RFC 4343). None in answers that do not repeat the question, as those of mDNS.
+        /// The name that is asked for, as sent, without the last dot; `.` is the root.
+        /// Bytes that are no visible characters of ASCII are `\ddd` (RFC 4343). None in answers that do not repeat the
+        /// question, as those of mDNS.
         name: Text, main => |x| x.question().map(|question| question.name.to_string());
         /// The type that is asked for: `A`, `AAAA`, `HTTPS`, …; `TYPE65280` if it has no name (RFC 3597).
         r#type: Text, main => |x| x.question().map(|question| type_name(question.kind));

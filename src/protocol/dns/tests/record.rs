@@ -75,7 +75,7 @@ fn programs_get_records_as_what_they_are() {
 #[test]
 fn an_update_shows_what_it_changes_and_nothing_is_called_malformed() {
     let zone = [wire("example"), vec![0, 6, 0, 1]].concat();
-    let absent = [wire("a.example"), vec![0, 1, 0, 255, 0, 0, 0, 0, 0, 0]].concat();
+    let absent = [wire("a.example"), vec![0, 16, 0, 255, 0, 0, 0, 0, 0, 0]].concat();
     let query = [header(7, 0x2800, [1, 0, 1, 0]), zone.clone(), absent].concat();
     let row = Scene::new().client(query).server([header(7, 0xa805, [1, 0, 0, 0]), zone].concat()).only();
     assert_eq!([field(&row, "opcode"), brief(&row)], ["UPDATE", "7 example SOA REFUSED [] 1ms "]);
