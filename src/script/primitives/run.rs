@@ -55,7 +55,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
               from now on. Options: container or pid (else those of --container and --pid), and duration, else the run's, \
               else 10s.",
         example: "watch(#{ container: \"web\", duration: \"1m\" }).table()",
-        needs: Some(Permission::Capture),
+        needs: Some(Permission::Host),
     },
 ];
 
@@ -124,6 +124,7 @@ fn attempts(context: &Context) -> Result {
 
 fn watch(context: &Context, options: &Map) -> Result {
     context.require(Permission::Capture, "watch()")?;
+    context.require(Permission::Host, "watch()")?;
     let (mut named, mut span) = (Vec::new(), context.options.until.duration);
     for (name, value) in options {
         match places(name, value)? {
