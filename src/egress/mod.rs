@@ -18,10 +18,12 @@ mod introductions;
 mod names;
 pub mod policy;
 mod process;
+mod unhooked;
 mod watch;
 mod watcher;
 
 pub use attempt::{Attempt, Reached};
 pub use captured::Captured;
 pub use command::Exit;
+pub use unhooked::Unhooked;
 pub use watch::{Conclusion, Packets, Report, Spec, Target, Watch, WatchError};

@@ -200,6 +200,10 @@ pub struct Watch {
 pub struct Report(Arc<Shared>);
 
 impl Report {
+    pub(super) fn of(shared: &Arc<Shared>) -> Self {
+        Self(Arc::clone(shared))
+    }
+
     /// What is known at the end; nothing before.
     #[must_use]
     pub fn conclusion(&self) -> Option<Conclusion> {
@@ -268,7 +272,7 @@ impl Watch {
     /// Where the end of it is told.
     #[must_use]
     pub fn report(&self) -> Report {
-        Report(Arc::clone(&self.shared))
+        Report::of(&self.shared)
     }
 }
 
@@ -279,7 +283,7 @@ impl Target {
     ///
     /// [`HostError::Unknown`] if there is none.
     pub fn process(pid: u32) -> Result<Self, HostError> {
-        let pids = descendants(pid);
+        let pids = descendants([pid]);
         if pids.is_empty() {
             return Err(HostError::unknown("process", &pid.to_string(), []));
         }
@@ -318,24 +322,21 @@ fn parent(pid: u32) -> Option<u32> {
     u32::try_from(process.stat().ok()?.ppid).ok()
 }
 
-/// A process, and those that descend from it; nothing if there is none.
-fn descendants(pid: u32) -> Vec<u32> {
+/// Those of these processes that live, and all that descend from them.
+pub(super) fn descendants(of: impl IntoIterator<Item = u32>) -> Vec<u32> {
     let processes = procfs::process::all_processes().into_iter().flatten().flatten();
     let parents: Vec<(u32, u32)> = processes
         .filter_map(|process| {
-            Some((u32::try_from(process.pid()).ok()?, u32::try_from(process.stat().ok()?.ppid).ok()?))
+            let stat = process.stat().ok().filter(|stat| stat.state != 'Z')?;
+            Some((u32::try_from(stat.pid).ok()?, u32::try_from(stat.ppid).ok()?))
         })
         .collect();
-    let mut found: Vec<u32> = parents.iter().filter(|(own, _)| *own == pid).map(|(own, _)| *own).collect();
+    let of: Vec<u32> = of.into_iter().collect();
+    let mut found: Vec<u32> = parents.iter().map(|(own, _)| *own).filter(|own| of.contains(own)).collect();
     let mut at = 0;
     while let Some(parent) = found.get(at).copied() {
-        found.extend(
-            parents
-                .iter()
-                .filter(|(own, of)| *of == parent && !found.contains(own))
-                .map(|(own, _)| *own)
-                .collect::<Vec<_>>(),
-        );
+        let children = parents.iter().filter(|(own, of)| *of == parent && !found.contains(own)).map(|(own, _)| *own);
+        found.extend(children.collect::<Vec<_>>());
         at += 1;
     }
     found
@@ -368,6 +369,11 @@ impl Watcher {
     }
 }
 
+/// What a source has before its first packet and behind its last.
+pub(super) const fn no_packet() -> RawPacket<'static> {
+    RawPacket { time: Time::MIN, length: 0, link: LinkType::RAW, interface: 0, bytes: &[] }
+}
+
 impl PacketSource for Watch {
     fn advance(&mut self) -> Result<bool, CaptureError> {
         loop {
@@ -396,12 +402,10 @@ impl PacketSource for Watch {
     }
 
     fn packet(&self) -> RawPacket<'_> {
-        let link = LinkType::RAW;
+        let none = no_packet();
         match &self.current {
-            Some(packet) => {
-                RawPacket { time: packet.time, length: packet.length, link, interface: 0, bytes: &packet.bytes }
-            }
-            None => RawPacket { time: Time::MIN, length: 0, link, interface: 0, bytes: &[] },
+            Some(packet) => RawPacket { time: packet.time, length: packet.length, bytes: &packet.bytes, ..none },
+            None => none,
         }
     }
 

@@ -12,9 +12,9 @@ use super::super::permission::Permission;
 use super::super::plan::texts;
 use super::super::source::{Capture, Noun, Request};
 use super::super::stream::{RowSource, Stream};
-use super::super::watched::{Subject, Watched};
+use super::super::watched::{Means, Subject, Watched};
 use super::capture::{duration, from_source};
-use super::place::{places, wrong};
+use super::place::{places, text, wrong};
 use super::policy::Policy;
 use crate::capture::{Stage, Until};
 use crate::egress::policy::Filter;
@@ -32,7 +32,9 @@ pub(crate) const ENTRIES: &[Entry] = &[
               row for each attempt, when it is over. The command keeps its input, its output and its exit code. Options: \
               duration (after which it is told to end), linger (how long what it leaves behind is watched after its end; \
               10s), leave (true: what goes on behind that does not matter), enforce (a policy: \
-              what it does not allow is refused in the kernel, with EPERM). run(command).flows() and its like give what its \
+              what it does not allow is refused in the kernel, with EPERM), by (hooks in the kernel, capture: \
+              of packets, which misses what never became one; best: hooks, or capture where they cannot be had; nothing: it runs \
+              unwatched). run(command).flows() and its like give what its \
               packets say; attempts() and packets come from one run.",
         example: "run([\"make\", \"build\"]).count_by([\"name\", \"process\"]).table()",
         needs: Some(Permission::Exec),
@@ -94,6 +96,7 @@ fn run(context: &Context, command: Array, options: &Map) -> Result {
     let mut watched = Watched {
         subject: Subject::Command(command),
         duration: context.options.until.duration,
+        means: Means::Best,
         linger: Watched::LINGER,
         enforce: None,
         leave: false,
@@ -104,7 +107,8 @@ fn run(context: &Context, command: Array, options: &Map) -> Result {
             "linger" => watched.linger = duration(value)?,
             "leave" => watched.leave = value.as_bool().map_err(|_| wrong("leave", "true or false", value))?,
             "enforce" => watched.enforce = filter(value)?,
-            _ => return Err(unknown("run", name, &["duration", "linger", "leave", "enforce"])),
+            "by" => watched.means = means(value)?,
+            _ => return Err(unknown("run", name, &["duration", "linger", "leave", "enforce", "by"])),
         }
     }
     stream(watched)
@@ -142,7 +146,13 @@ fn watch(context: &Context, options: &Map) -> Result {
     };
     let subject = Subject::Place(Place::clone(place));
     let duration = span.or(Some(DEFAULT_DURATION)).filter(|&span| span != Duration::MAX);
-    stream(Watched { subject, duration, linger: Watched::LINGER, enforce: None, leave: false })
+    stream(Watched { subject, duration, means: Means::Hooks, linger: Watched::LINGER, enforce: None, leave: false })
+}
+
+fn means(value: &Dynamic) -> Result<Means> {
+    let name = text(value).unwrap_or_default();
+    let found = Means::ALL.iter().find(|(known, _)| *known == name);
+    found.map(|(_, means)| *means).ok_or_else(|| wrong("by", "best, hooks, capture or nothing", value))
 }
 
 /// What a policy lets through; nothing for `()`.
