@@ -366,7 +366,7 @@ static __always_inline void make_key(struct counted_key *key, __u64 cookie, cons
 	__builtin_memcpy(key->address, peer->address, sizeof(key->address));
 }
 
-static __noinline int tell(__u64 cookie, const struct peer *peer, const struct mark *mark, __u32 kind_and_how, __s32 error)
+__noinline int tell(__u64 cookie, const struct peer *peer, const struct mark *mark, __u32 kind_and_how, __s32 error)
 {
 	struct event *event;
 
@@ -527,7 +527,7 @@ static long wait_for_answers(__u32 index, __u64 *until)
 // How long an attempt waits for what an answer that has just arrived says of its address, in nanoseconds.
 enum { PATIENCE = 20 * 1000 * 1000 };
 
-static __noinline int is_refused(const struct peer *peer)
+__noinline int is_refused(const struct peer *peer)
 {
 	const struct settings *set = get_settings();
 	struct judged judged = {};
