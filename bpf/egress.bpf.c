@@ -366,7 +366,7 @@ static __always_inline void make_key(struct counted_key *key, __u64 cookie, cons
 	__builtin_memcpy(key->address, peer->address, sizeof(key->address));
 }
 
-static __noinline int tell(__u64 cookie, const struct peer *peer, const struct mark *mark, __u32 kind_and_how, __s32 error)
+__noinline int tell(__u64 cookie, const struct peer *peer, const struct mark *mark, __u32 kind_and_how, __s32 error)
 {
 	struct event *event;
 
@@ -514,7 +514,7 @@ static long wait_for_answers(__u32 index, __u64 *until)
 // How long an attempt waits for what an answer that has just arrived says of its address, in nanoseconds.
 enum { PATIENCE = 20 * 1000 * 1000 };
 
-static __noinline int is_refused(const struct peer *peer)
+__noinline int is_refused(const struct peer *peer)
 {
 	const struct settings *set = get_settings();
 	struct judged judged = {};
@@ -895,7 +895,7 @@ static __noinline int tell_state(const struct sock *sk, const struct mark *mark,
 {
 	/// A flag of sockets whose peer has sent its FIN, which counts as a byte.
 	enum { SOCK_DONE = 1 };
-	const struct tcp_sock *tcp = (const void *)sk;
+	const struct tcp_sock *tcp;
 	struct event *event;
 
 	if (!sk || !mark)
@@ -908,17 +908,20 @@ static __noinline int tell_state(const struct sock *sk, const struct mark *mark,
 	event->protocol = IPPROTO_TCP;
 	event->family = mark->family;
 	event->port = mark->peer_port;
-	event->error = BPF_CORE_READ(sk, sk_err);
-	event->bytes_out = BPF_CORE_READ(tcp, bytes_sent);
-	event->bytes_in = BPF_CORE_READ(tcp, bytes_received);
-	if (event->bytes_in && BPF_CORE_READ(sk, __sk_common.skc_flags) & 1 << SOCK_DONE)
+	event->error = sk->sk_err;
+	tcp = bpf_skc_to_tcp_sock((void *)sk);
+	if (tcp) {
+		event->bytes_out = tcp->bytes_sent;
+		event->bytes_in = tcp->bytes_received;
+	}
+	if (event->bytes_in && sk->__sk_common.skc_flags & 1 << SOCK_DONE)
 		event->bytes_in--;
-	event->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	event->local_port = sk->__sk_common.skc_num;
 	__builtin_memcpy(event->address, mark->peer, sizeof(event->address));
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6)
+	if (sk->__sk_common.skc_family == AF_INET6)
 		BPF_CORE_READ_INTO((struct in6_addr *)event->local, sk, __sk_common.skc_v6_rcv_saddr);
 	else
-		BPF_CORE_READ_INTO((__be32 *)event->local, sk, __sk_common.skc_rcv_saddr);
+		*(__be32 *)event->local = sk->__sk_common.skc_rcv_saddr;
 	submit(event);
 	return 0;
 }
@@ -986,32 +989,24 @@ int sock_release(struct bpf_sock *sk)
 
 // --- What comes of system calls -----------------------------------------------------------------------------------------
 
-// A system call that ended: its number and what it was given.
+// What a system call was given.
 struct call {
-	int number;
 	__u64 arguments[5];
 };
 
-enum { CONNECT, SENDTO, SENDMSG, SENDMMSG, WRITE, WRITEV, SOCKET, OTHER };
+enum { CONNECT, SENDTO, SENDMSG, SENDMMSG, WRITE, WRITEV, OTHER };
 
-static __always_inline int read_call(struct call *call, void *registers)
+// Which system call it is. Every one of the machine passes here: nothing else of it is read.
+static __always_inline __u32 which_call(const void *registers)
 {
 	if (bpf_core_type_exists(struct pt_regs___x86) && bpf_core_field_exists(((struct pt_regs___x86 *)0)->orig_ax)) {
-		struct pt_regs___x86 *x86 = registers;
+		const struct pt_regs___x86 *x86 = registers;
 
-		call->number = BPF_CORE_READ(x86, orig_ax);
-		call->arguments[0] = BPF_CORE_READ(x86, di);
-		call->arguments[1] = BPF_CORE_READ(x86, si);
-		call->arguments[2] = BPF_CORE_READ(x86, dx);
-		call->arguments[3] = BPF_CORE_READ(x86, r10);
-		call->arguments[4] = BPF_CORE_READ(x86, r8);
-		switch (call->number) {
+		switch ((int)x86->orig_ax) {
 		case 1:
 			return WRITE;
 		case 20:
 			return WRITEV;
-		case 41:
-			return SOCKET;
 		case 42:
 			return CONNECT;
 		case 44:
@@ -1024,19 +1019,13 @@ static __always_inline int read_call(struct call *call, void *registers)
 		return OTHER;
 	}
 	if (bpf_core_field_exists(((struct pt_regs___arm64 *)0)->syscallno)) {
-		struct pt_regs___arm64 *arm = registers;
+		const struct pt_regs___arm64 *arm = registers;
 
-		call->number = BPF_CORE_READ(arm, syscallno);
-		call->arguments[0] = BPF_CORE_READ(arm, orig_x0);
-		for (int i = 1; i < 5; i++)
-			call->arguments[i] = BPF_CORE_READ(arm, user_regs.regs[i]);
-		switch (call->number) {
+		switch (arm->syscallno) {
 		case 64:
 			return WRITE;
 		case 66:
 			return WRITEV;
-		case 198:
-			return SOCKET;
 		case 203:
 			return CONNECT;
 		case 206:
@@ -1048,6 +1037,25 @@ static __always_inline int read_call(struct call *call, void *registers)
 		}
 	}
 	return OTHER;
+}
+
+static __always_inline void read_call(struct call *call, const void *registers)
+{
+	if (bpf_core_type_exists(struct pt_regs___x86) && bpf_core_field_exists(((struct pt_regs___x86 *)0)->orig_ax)) {
+		const struct pt_regs___x86 *x86 = registers;
+
+		call->arguments[0] = x86->di;
+		call->arguments[1] = x86->si;
+		call->arguments[2] = x86->dx;
+		call->arguments[3] = x86->r10;
+		call->arguments[4] = x86->r8;
+	} else if (bpf_core_field_exists(((struct pt_regs___arm64 *)0)->syscallno)) {
+		const struct pt_regs___arm64 *arm = registers;
+
+		call->arguments[0] = arm->orig_x0;
+		for (int i = 1; i < 5; i++)
+			call->arguments[i] = BPF_CORE_READ(arm, user_regs.regs[i]);
+	}
 }
 
 // The socket behind a file descriptor of this process; 0 if it is something else.
@@ -1192,22 +1200,22 @@ static __noinline int failed(struct call *call, __u32 which, long result)
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(sys_exit, void *registers, long result)
+int BPF_PROG(sys_exit, const void *registers, long result)
 {
 	enum { AF_UNIX = 1 };
+	const struct settings *set = get_settings();
 	struct call call = {};
 	struct sock *sk;
 	__u32 which;
 
 	if (result < 0 ? says_nothing(result) : result != 0)
 		return 0;
-	which = read_call(&call, registers);
-	if (which == OTHER || which == SOCKET)
+	which = which_call(registers);
+	if (which == OTHER || (!result && (which != CONNECT || !set || !set->engine)))
 		return 0;
+	read_call(&call, registers);
 	if (result < 0)
 		return failed(&call, which, result);
-	if (which != CONNECT)
-		return 0;
 	sk = socket_of(call.arguments[0]);
 	if (sk && BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX)
 		asked(sk, current_pid());
@@ -1292,16 +1300,16 @@ struct ports {
 
 static __always_inline int read_route(struct __sk_buff *skb, struct route *route, int is_outgoing)
 {
-	__u32 words[4], address, offset;
+	__u32 header[5], words[4], offset;
 	struct ports ports;
 	__u8 byte, next;
 
 	if (skb->protocol == bpf_htons(0x0800)) {
-		if (bpf_skb_load_bytes(skb, 0, &byte, 1) || bpf_skb_load_bytes(skb, 9, &next, 1) ||
-		    bpf_skb_load_bytes(skb, is_outgoing ? 16 : 12, &address, 4))
+		if (bpf_skb_load_bytes(skb, 0, header, sizeof(header)))
 			return 0;
-		set_ipv4(&route->peer, address);
-		offset = (byte & 15) * 4;
+		set_ipv4(&route->peer, header[is_outgoing ? 4 : 3]);
+		next = ((__u8 *)header)[9];
+		offset = (((__u8 *)header)[0] & 15) * 4;
 	} else if (skb->protocol == bpf_htons(0x86dd)) {
 		if (bpf_skb_load_bytes(skb, 6, &next, 1) ||
 		    bpf_skb_load_bytes(skb, is_outgoing ? 24 : 8, words, sizeof(words)))
@@ -1373,9 +1381,9 @@ static __always_inline int handle(struct __sk_buff *skb, int is_outgoing)
 	mark = bpf_sk_storage_get(&marks, sk, 0, 0);
 	if (!mark || !read_route(skb, &route, is_outgoing))
 		return 1;
-	cookie = bpf_get_socket_cookie(skb);
 	// What a raw socket sends of these counts by what it is.
 	if (route.peer.protocol != IPPROTO_TCP || sk->protocol != IPPROTO_TCP) {
+		cookie = bpf_get_socket_cookie(skb);
 		if (is_outgoing) {
 			make_key(&key, cookie, &route.peer);
 			counted = bpf_map_lookup_elem(&peers, &key);
@@ -1416,7 +1424,7 @@ static __always_inline int handle(struct __sk_buff *skb, int is_outgoing)
 				learn_from(skb, route.payload, set->patterns);
 			__sync_fetch_and_add(arrived, 1);
 		}
-		copy(skb, mark, cookie, kind);
+		copy(skb, mark, bpf_get_socket_cookie(skb), kind);
 	}
 	return 1;
 }
