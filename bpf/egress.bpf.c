@@ -1203,7 +1203,6 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, const void *registers, long result)
 {
 	enum { AF_UNIX = 1 };
-	const struct settings *set = get_settings();
 	struct call call = {};
 	struct sock *sk;
 	__u32 which;
@@ -1211,7 +1210,7 @@ int BPF_PROG(sys_exit, const void *registers, long result)
 	if (result < 0 ? says_nothing(result) : result != 0)
 		return 0;
 	which = which_call(registers);
-	if (which == OTHER || (!result && (which != CONNECT || !set || !set->engine)))
+	if (which == OTHER || (!result && which != CONNECT))
 		return 0;
 	read_call(&call, registers);
 	if (result < 0)

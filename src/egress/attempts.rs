@@ -91,9 +91,11 @@ impl Open {
         attempts.into_iter().map(|attempt| ended(attempt, Some(time))).collect()
     }
 
-    /// Closes what a process sent past the network stack: there is no socket that says when.
-    pub(super) fn exited(&mut self, pid: u32, time: Time) -> Vec<Attempt> {
-        self.close(packet_socket_of(pid), time)
+    /// Closes what a process sent past the network stack, as there is no socket that says when; gives it with what stands
+    /// for the socket.
+    pub(super) fn exited(&mut self, pid: u32, time: Time) -> Vec<(u64, Attempt)> {
+        let socket = packet_socket_of(pid);
+        self.close(socket, time).into_iter().map(|attempt| (socket, attempt)).collect()
     }
 
     /// The attempts that are not over, with their sockets.

@@ -241,6 +241,8 @@ impl Watch {
         hook.set(settings)?;
         let shared = Arc::<Shared>::default();
         let mut watcher = Watcher {
+            events: VecDeque::new(),
+            packets: VecDeque::new(),
             processes: Processes::new(spec.show_secrets),
             engines,
             command: None,

@@ -1,5 +1,6 @@
 //! The thread that looks after a watch: it listens to the kernel in time, and knows when the watch is over.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use super::event::{Copied, Event, Reason, What};
 use super::hook::Hook;
 use super::introductions::Introductions;
 use super::names::answer;
-use super::process::{Processes, stranger};
+use super::process::Processes;
 use super::watch::{Conclusion, Packet, Packets, Shared, Spec};
 use crate::capture::Cancel;
 use crate::host::BpfError;
@@ -32,6 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Watcher {
     pub(super) hook: Hook,
+    /// What the kernel told and was not taken in yet.
+    pub(super) events: VecDeque<Event>,
+    pub(super) packets: VecDeque<Copied>,
     pub(super) processes: Processes,
     pub(super) engines: Engines,
     pub(super) command: Option<Running>,
@@ -115,26 +119,36 @@ impl Watcher {
         self.processes.in_containers().filter(of_command)
     }
 
-    /// Takes in what the kernel has told.
+    /// Takes in what the kernel has told of by now. What it tells of while it is asked is for the next time: of two buffers
+    /// that are read one after the other, the second would be ahead, and packets come before the processes that sent them.
     fn tick(&mut self) {
+        self.take_until(Clock::since_boot());
+    }
+
+    /// Takes in what the kernel has told, in order of time, as far as it happened until then.
+    fn take_until(&mut self, end: u64) {
         let (events, packets) = self.hook.drain();
+        self.events.extend(events);
+        self.packets.extend(packets);
         let clock = Clock::now();
-        let mut packets = packets.into_iter().peekable();
-        for event in &events {
-            while let Some(packet) = packets.next_if(|packet| packet.time <= event.time) {
+        loop {
+            let packet = self.packets.front().map(|packet| packet.time).filter(|time| *time <= end);
+            let is_event = |event: &mut Event| event.time <= end && packet.is_none_or(|packet| event.time < packet);
+            if let Some(event) = self.events.pop_front_if(is_event) {
+                self.event(&event, &clock);
+            } else if packet.is_some()
+                && let Some(packet) = self.packets.pop_front()
+            {
                 self.packet(packet, &clock);
+            } else {
+                break;
             }
-            self.event(event, &clock);
         }
-        packets.for_each(|packet| self.packet(packet, &clock));
     }
 
     fn packet(&mut self, packet: Copied, clock: &Clock) {
         let time = clock.time(packet.time);
-        // One that has ended by now was of the command all the same.
-        let process = self.processes.numbered(packet.pid);
-        let process = process.unwrap_or_else(|| Arc::new(stranger(packet.pid, "", Reason::COMMAND)));
-        let queries = self.introductions.take(&packet, time, &process);
+        let queries = self.introductions.take(&packet, time, self.processes.numbered(packet.pid));
         if let Some(enforcement) = &mut self.enforcement {
             for query in &queries {
                 let (names, addresses) = answer(query);
@@ -167,7 +181,7 @@ impl Watcher {
                 let over = self.open.take(happening, &process, time);
                 over.into_iter().map(|attempt| (happening.cookie, attempt)).collect()
             }
-            What::Exited => self.open.exited(event.pid, time).into_iter().map(|attempt| (0, attempt)).collect(),
+            What::Exited => self.open.exited(event.pid, time),
             What::Asked(service) => {
                 self.asked(*service, event);
                 Vec::new()
@@ -216,7 +230,7 @@ impl Watcher {
         // The programs saw before; they have to see still.
         self.canary = Canary::default();
         let sung = self.sing();
-        self.tick();
+        self.take_until(u64::MAX);
         self.introductions.finish();
         self.engines.finish();
         let rest = self.open.rest();
@@ -280,14 +294,20 @@ struct Clock {
 
 impl Clock {
     fn now() -> Self {
-        let nanos = |clock| {
-            let time = clock_gettime(clock);
-            time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
-        };
         Self { boot: nanos(ClockId::Realtime) - nanos(ClockId::Monotonic) }
+    }
+
+    /// Now, as the kernel's events have it.
+    fn since_boot() -> u64 {
+        u64::try_from(nanos(ClockId::Monotonic)).unwrap_or_default()
     }
 
     fn time(&self, since_boot: u64) -> Time {
         Time::from_nanos(self.boot.saturating_add(i64::try_from(since_boot).unwrap_or(i64::MAX)))
     }
+}
+
+fn nanos(clock: ClockId) -> i64 {
+    let time = clock_gettime(clock);
+    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
 }
