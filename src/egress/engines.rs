@@ -43,6 +43,8 @@ pub(super) struct Engines {
     names: Arc<Mutex<HashMap<String, Arc<str>>>>,
     lookups: Vec<JoinHandle<()>>,
     seen: HashSet<Arc<str>>,
+    /// The container that is watched, if it is one.
+    target: Option<String>,
 }
 
 impl Engines {
@@ -70,7 +72,19 @@ impl Engines {
             names: Arc::default(),
             lookups: Vec::new(),
             seen: HashSet::new(),
+            target: None,
         }
+    }
+
+    /// This container is watched: whatever runs in it is meant.
+    pub(super) fn target(&mut self, id: &str, name: &str) {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), name.into());
+        self.target = Some(id.to_owned());
+    }
+
+    /// Whether a process in this container is meant, whoever began it.
+    pub(super) fn is_target(&self, container: Option<&Arc<str>>) -> bool {
+        container.is_some_and(|id| self.target.as_deref() == Some(&**id))
     }
 
     /// Somebody connected to the service with that number.

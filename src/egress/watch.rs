@@ -65,14 +65,14 @@ pub enum Packets {
 pub enum Target {
     /// A command that is begun, and what descends from it.
     Command(Vec<String>),
-    /// Processes that run, and what descends from them, with the identifier of their container.
+    /// Processes that run, and what descends from them.
     Processes {
         /// Their numbers.
         pids: Vec<u32>,
         /// Those that make more of them: what they make counts, too.
         makers: Vec<u32>,
-        /// The identifier of their container, if it is one.
-        container: Option<String>,
+        /// The identifier and the name of their container, if it is one.
+        container: Option<(String, String)>,
     },
 }
 
@@ -163,6 +163,11 @@ impl Shared {
             told.loss.rows += 1;
         }
         self.changed.notify_all();
+    }
+
+    /// An attempt could not be kept.
+    pub(super) fn lose(&self) {
+        self.told().loss.rows += 1;
     }
 
     pub(super) fn packet(&self, packet: Packet) {
@@ -304,7 +309,7 @@ impl Target {
         }
         let parents = pids.iter().filter_map(|pid| parent(*pid)).filter(|parent| !pids.contains(parent) && *parent > 1);
         let makers = parents.collect();
-        Ok(Self::Processes { pids, makers, container: Some(container.id.clone()) })
+        Ok(Self::Processes { pids, makers, container: Some((container.id.clone(), container.name.clone())) })
     }
 
     /// A name for it, in a word.
@@ -313,7 +318,7 @@ impl Target {
             Self::Command(arguments) => {
                 arguments.first().map_or("command", |program| program.rsplit('/').next().unwrap_or(program)).to_owned()
             }
-            Self::Processes { container: Some(id), .. } => id.get(..12).unwrap_or(id).to_owned(),
+            Self::Processes { container: Some((_, name)), .. } => name.clone(),
             Self::Processes { pids, .. } => pids.first().map_or_else(String::new, u32::to_string),
         }
     }
@@ -356,10 +361,14 @@ impl Watcher {
                 self.command = Some(running?);
             }
             Target::Processes { pids, makers, container } => {
+                if let Some((id, name)) = &container {
+                    self.engines.target(id, name);
+                }
+                let id = container.as_ref().map(|(id, _)| id.as_str());
                 for pid in pids {
                     self.hook.watch(pid, Reason::COMMAND)?;
                     if let Some(process) = Process::read(pid, self.spec.show_secrets) {
-                        self.processes.add(pid, &process.name, &process.command, container.as_deref(), Reason::COMMAND);
+                        self.processes.add(pid, &process.name, &process.command, id, Reason::COMMAND);
                     }
                 }
                 for maker in makers {

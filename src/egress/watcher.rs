@@ -19,7 +19,7 @@ use super::event::{Copied, Event, Reason, What};
 use super::hook::Hook;
 use super::introductions::Introductions;
 use super::names::answer;
-use super::process::Processes;
+use super::process::{Process, Processes};
 use super::watch::{Conclusion, Packet, Packets, Shared, Spec};
 use crate::capture::Cancel;
 use crate::host::BpfError;
@@ -203,16 +203,24 @@ impl Watcher {
         self.engines.asked(service, is_command, &event.name, event.pid);
     }
 
+    /// Whether it is certain that a process is one of those that are watched.
+    fn is_meant(&self, process: &Process) -> bool {
+        process.reason.has(Reason::COMMAND) || self.engines.is_target(process.container.as_ref())
+    }
+
     /// An attempt is over: tells it, unless more will be known of it.
     fn over(&mut self, cookie: u64, mut attempt: Attempt) {
         if !attempt.is_tcp() {
             attempt.count(self.hook.take_counted(cookie, attempt.protocol, attempt.peer));
         }
-        let of_command = attempt.process.as_ref().is_none_or(|process| process.reason.has(Reason::COMMAND));
+        let of_command = attempt.process.as_ref().is_none_or(|process| self.is_meant(process));
         attempt.server_name = self.introductions.server_name(cookie);
         let may_be_named = attempt.server_name.is_none() && attempt.reached.got_through() != Some(false);
-        if of_command && !may_be_named {
+        let is_full = self.held.len() >= self.spec.limits.rows;
+        if of_command && (!may_be_named || is_full) {
             self.tell(attempt);
+        } else if is_full {
+            self.shared.lose();
         } else {
             self.held.push((cookie, attempt));
         }
@@ -240,7 +248,7 @@ impl Watcher {
         for (cookie, mut attempt) in std::mem::take(&mut self.held) {
             attempt.server_name = attempt.server_name.take().or_else(|| self.introductions.server_name(cookie));
             let process = attempt.process.clone();
-            if let Some(process) = process.filter(|process| !process.reason.has(Reason::COMMAND)) {
+            if let Some(process) = process.filter(|process| !self.is_meant(process)) {
                 match self.engines.doubt(process.container.as_ref()) {
                     // Nobody had an engine do anything: what it does is its own.
                     Some(_) if !self.engines.are_asked() => continue,
