@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Who sees what of the attempts of a command to reach somebody: egress-check beside tcpdump, as a table in Markdown.
 
-A command and a fake internet stand in two network namespaces with addresses of documentation and no way out. Each attempt is
-run on its own, three times:
+A command and a fake internet stand in two network namespaces with addresses of documentation and no way out. Each attempt
+is run on its own, three times:
 
-- under the recipe that builds use, `tcpdump -n -i eth0 not udp port 53 and ip -c 1 -t | sed …` in the background. It is
-  given the time that it needs to listen, except where the table says so;
+- under the recipe that builds use, `tcpdump -n -i eth0 not udp port 53 and ip -c 1 -t | sed …` in the background. It is given
+  the time that it needs to listen, except where the table says so;
 - under tcpdump on all interfaces with no filter, whose packets are read afterwards;
 - under `netscript run egress-check`.
 
@@ -31,9 +31,10 @@ PAGE = HERE.parent / "docs" / "egress-check.md"
 
 WEB, CLOSED, SILENT, RESOLVER = "203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.53"
 NOWHERE, ELSEWHERE, PRIVATE, SIX = "192.0.2.9", "192.0.2.129", "10.0.0.2", "2001:db8:1::1"
-NAMES = {"www.example": WEB, "only.example": WEB, "tcp.example": WEB}
+NAMES = {"www.example": WEB, "only.example": "203.0.113.4", "tcp.example": "203.0.113.5"}
 
-# What it is, what is run, and the address that packets go to or the name that they ask for; none where nobody may be accused.
+# What it is, what is run, and the address that packets go to or the name that they ask for; none where nobody may be
+# accused.
 ATTEMPTS = [
     ("TCP, connected", f"reach tcp {WEB} 80", WEB),
     ("the same in the first millisecond", f"reach tcp {WEB} 80", WEB),
@@ -54,7 +55,7 @@ ATTEMPTS = [
     ("DNS only, over TCP", "env RES_OPTIONS=use-vc getent ahostsv4 tcp.example", "tcp.example"),
     ("a page by its name", "curl -s -m 2 -o /dev/null http://www.example/", "www.example"),
     ("*nothing outside: a private address*", f"reach tcp {PRIVATE} 80", None),
-    ("*nothing outside: somebody else connects meanwhile*", "sleep 2", None),
+    ("*nothing outside: somebody else connects meanwhile*", "sleep 3", None),
 ]
 AT_ONCE = "the same in the first millisecond"
 SOMEBODY_ELSE = "*nothing outside: somebody else connects meanwhile*"
@@ -125,7 +126,7 @@ class Internet:
     def meanwhile(self, title):
         """What somebody else does while a command runs."""
         if title == SOMEBODY_ELSE:
-            return self.run(["sh", "-c", f"sleep 1; {self.folder}/reach tcp {WEB} 80"])
+            return self.run(["sh", "-c", f"sleep 1.5; {self.folder}/reach tcp {WEB} 80"])
         return None
 
 
@@ -213,8 +214,8 @@ def stop(process):
 def by_recipe(internet, title, words):
     """The line that it prints in red, if any."""
     wait = "" if title == AT_ONCE else "until grep -q listening said; do sleep 0.02; done; "
-    # Whoever waits after the command as well gives it the most that it can see.
-    script = f'{RECIPE} 2>said && {{ {wait}"$@"; sleep 1; }}'
+    # tcpdump may be handed a packet only a second after it came.
+    script = f'{RECIPE} 2>said && {{ {wait}"$@"; sleep 2; }}'
     (internet.folder / "said").write_text("")
     other = internet.meanwhile(title)
     with (internet.folder / "printed").open("w+") as printed:

@@ -79,8 +79,15 @@ fn examples_in_the_headers_of_scripts_are_commands_that_run() {
 }
 
 /// Commands of the README that are about the machine and not about netscript, or that the lab runs.
-const NOT_RUN: &[&str] =
-    &["./dev ", "cargo ", "git ", "sudo apt", "sudo netscript run noisy-container", "netscript run egress-trace"];
+const NOT_RUN: &[&str] = &[
+    "./dev ",
+    "cargo ",
+    "git ",
+    "sudo apt",
+    "sudo netscript run noisy-container",
+    "netscript run egress-trace",
+    "sudo netscript run egress-check",
+];
 
 #[test]
 fn commands_in_the_readme_print_what_it_says() {
