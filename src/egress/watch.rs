@@ -344,6 +344,9 @@ impl Watcher {
                 self.command = Some(running?);
             }
             Target::Processes { pids, makers, container } => {
+                if let Some(id) = &container {
+                    self.engines.saw(&Arc::from(id.as_str()));
+                }
                 for pid in pids {
                     self.hook.watch(pid, Reason::COMMAND)?;
                     if let Some(process) = Process::read(pid, self.spec.show_secrets) {
