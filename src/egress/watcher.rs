@@ -115,8 +115,7 @@ impl Watcher {
 
     /// The containers that the command began and that run.
     fn containers_left(&self) -> impl Iterator<Item = &str> {
-        let of_command = |id: &&str| self.engines.are_asked() && !self.engines.was_before(id);
-        self.processes.in_containers().filter(of_command)
+        self.processes.in_containers().filter(|id| self.engines.may_be_for_command(id))
     }
 
     /// Takes in what the kernel has told of by now. What it tells of while it is asked is for the next time: of two buffers
@@ -198,7 +197,7 @@ impl Watcher {
             return;
         }
         let process = self.processes.get(event);
-        let is_container = process.container.as_deref().is_some_and(|id| !self.engines.was_before(id));
+        let is_container = process.container.as_deref().is_some_and(|id| self.engines.may_be_for_command(id));
         let is_command = event.reason.has(Reason::COMMAND) || is_container;
         self.engines.asked(service, is_command, &event.name, event.pid);
     }

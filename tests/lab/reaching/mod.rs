@@ -2,8 +2,11 @@
 //! nothing else.
 
 mod ends;
+mod engines;
 mod hiding;
 mod names;
+mod quiet;
+mod rules;
 mod ways;
 
 use std::process::Command;
