@@ -21,7 +21,7 @@ fn the_readme_shows_what_egress_check_prints() {
     // A namespace without a route.
     let ended = Netns::new().netscript(&folder, &["run", "egress-check", "--", "make", "build"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert_eq!(without_what_changes(&(ended.stdout + &ended.stderr)), without_what_changes(shown));
+    assert_eq!(without_what_changes(&(ended.stdout + &*ended.stderr)), without_what_changes(shown));
 }
 
 /// A text without the numbers of processes and the time, which are others each time.
