@@ -1361,6 +1361,19 @@ static __always_inline int names_somebody(struct __sk_buff *skb, struct mark *ma
 	return 1;
 }
 
+// Whether a packet of a TCP socket stays on this host and says nothing of anybody: most packets of many builds do.
+static __always_inline int stays_here(struct __sk_buff *skb, const struct mark *mark)
+{
+	const __u8 *header = (void *)(long)skb->data;
+	const struct ports *ports = (const void *)(header + 20);
+
+	if ((void *)(ports + 1) > (void *)(long)skb->data_end || mark->is_resolver)
+		return 0;
+	if (header[0] != 0x45 || header[9] != IPPROTO_TCP || header[12] != 127 || header[16] != 127)
+		return 0;
+	return !is_name_service(bpf_ntohs(ports->source)) && !is_name_service(bpf_ntohs(ports->destination));
+}
+
 static __always_inline int handle(struct __sk_buff *skb, int is_outgoing)
 {
 	const struct settings *set = get_settings();
@@ -1378,7 +1391,8 @@ static __always_inline int handle(struct __sk_buff *skb, int is_outgoing)
 	if (!sk)
 		return 1;
 	mark = bpf_sk_storage_get(&marks, sk, 0, 0);
-	if (!mark || !read_route(skb, &route, is_outgoing))
+	if (!mark || (sk->protocol == IPPROTO_TCP && !set->packets && stays_here(skb, mark)) ||
+	    !read_route(skb, &route, is_outgoing))
 		return 1;
 	// What a raw socket sends of these counts by what it is.
 	if (route.peer.protocol != IPPROTO_TCP || sk->protocol != IPPROTO_TCP) {
