@@ -6,10 +6,12 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crate::host::container::{Containers, EngineSockets, Query};
+use crate::host::container::{Containers, EngineSockets, KnownBy, Query};
+use crate::host::local::{Node, has_clients};
 
 /// Programs that begin containers, or look after those that run.
 const PROGRAMS: [&str; 7] =
@@ -34,13 +36,24 @@ pub(super) struct Engines {
     query: Query,
     /// The identifiers of containers that were there before.
     before: HashSet<String>,
-    asked_by_command: bool,
+    /// Where those listen that the command talked to.
+    asked_by_command: HashSet<PathBuf>,
     asked_resolver: Option<&'static str>,
     /// Others who talked to an engine.
     others: Vec<String>,
-    names: Arc<Mutex<HashMap<String, Arc<str>>>>,
+    known: Arc<Mutex<HashMap<Arc<str>, Known>>>,
     lookups: Vec<JoinHandle<()>>,
     seen: HashSet<Arc<str>>,
+    /// The container that is watched, if it is one.
+    target: Option<String>,
+}
+
+/// What engines said of a container when a program began to run in it.
+#[derive(Debug, Default)]
+struct Known {
+    name: Option<Arc<str>>,
+    /// Where the engine listens that has it.
+    engine: Option<PathBuf>,
 }
 
 impl Engines {
@@ -53,12 +66,9 @@ impl Engines {
         engines.dedup();
         let query = Query { all: true, sockets: sockets.clone() };
         let pids = if engines.is_empty() { Vec::new() } else { pids() };
+        let others = engines.iter().filter(|path| keeps_clients(path));
+        let others = others.map(|path| format!("somebody was connected to {} before", path.display())).collect();
         let before = if engines.is_empty() { Containers::default() } else { Containers::read(&query) };
-        let others = engines
-            .iter()
-            .filter(|path| has_clients(path, &pids))
-            .map(|path| format!("somebody was connected to {} before", path.display()));
-        let others = others.collect();
         let resolvers = RESOLVERS.into_iter().filter(|path| Path::new(path).exists()).map(Service::Resolver);
         Self {
             others,
@@ -66,19 +76,33 @@ impl Engines {
             pids,
             before: before.iter().map(|container| container.id.clone()).collect(),
             query,
-            asked_by_command: false,
+            asked_by_command: HashSet::new(),
             asked_resolver: None,
-            names: Arc::default(),
+            known: Arc::default(),
             lookups: Vec::new(),
             seen: HashSet::new(),
+            target: None,
         }
+    }
+
+    /// This container is watched: whatever runs in it is meant.
+    pub(super) fn target(&mut self, id: &str, name: &str) {
+        self.known().entry(id.into()).or_default().name = Some(name.into());
+        self.target = Some(id.to_owned());
+    }
+
+    /// Whether a process in this container is meant, whoever began it.
+    pub(super) fn is_target(&self, container: Option<&Arc<str>>) -> bool {
+        container.is_some_and(|id| self.target.as_deref() == Some(&**id))
     }
 
     /// Somebody connected to the service with that number.
     pub(super) fn asked(&mut self, service: u64, is_command: bool, name: &str, pid: u32) {
         let service = usize::try_from(service).ok().and_then(|number| self.services.get(number));
         match service {
-            Some(Service::Engine(_)) if is_command => self.asked_by_command = true,
+            Some(Service::Engine(path)) if is_command => {
+                self.asked_by_command.insert(path.clone());
+            }
             Some(Service::Engine(path)) => {
                 let other = format!("{name} ({pid}) talked to {}, too", path.display());
                 if self.others.len() < 8 && !self.others.contains(&other) {
@@ -90,24 +114,27 @@ impl Engines {
         }
     }
 
-    /// A program runs in a container: asks, aside, what it is called, while it is there to be asked for.
+    /// A program runs in a container: asks, aside, what it is called and whose it is, while it is there to be asked for.
     pub(super) fn saw(&mut self, id: &Arc<str>) {
         if !self.seen.insert(Arc::clone(id)) {
             return;
         }
-        let (names, query, id) = (Arc::clone(&self.names), self.query.clone(), Arc::clone(id));
+        let (known, query, id) = (Arc::clone(&self.known), self.query.clone(), Arc::clone(id));
         let look = move || {
             let containers = Containers::read(&query);
-            if let Some(container) = containers.iter().find(|container| container.id == *id) {
-                let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
-                names.insert(container.id.clone(), container.name.as_str().into());
-            }
+            let container = containers.iter().find(|container| container.id == *id);
+            let engine = container.and_then(|container| match &container.known_by {
+                KnownBy::Engine(socket) => fs::canonicalize(socket).ok(),
+                KnownBy::Cgroup | KnownBy::Namespace => None,
+            });
+            let name = container.map(|container| container.name.as_str().into());
+            known.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Known { name, engine });
         };
         // Without a thread the container is called by its number.
         self.lookups.extend(std::thread::Builder::new().name("containers".into()).spawn(look));
     }
 
-    /// Waits for the names of all containers.
+    /// Waits for what engines say of all containers.
     pub(super) fn finish(&mut self) {
         for lookup in self.lookups.drain(..) {
             // If it panicked, it said so.
@@ -118,28 +145,43 @@ impl Engines {
     /// What a container is called: by its engine, else by the beginning of its identifier.
     pub(super) fn name(&self, id: &Arc<str>) -> Arc<str> {
         const SHORT: usize = 12;
-        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.get(&**id).cloned().unwrap_or_else(|| id.get(..SHORT).unwrap_or(id).into())
+        let name = self.known().get(id).and_then(|known| known.name.clone());
+        name.unwrap_or_else(|| id.get(..SHORT).unwrap_or(id).into())
     }
 
     /// Why a container, or an engine itself, may do something that is not for the command; none if it is certain that it is.
     pub(super) fn doubt(&self, container: Option<&Arc<str>>) -> Option<String> {
         match container {
-            _ if !self.asked_by_command => Some("the command did not talk to an engine".to_owned()),
+            _ if !self.are_asked() => Some("the command did not talk to an engine".to_owned()),
             None => Some("it is what an engine does by itself, for the command or not".to_owned()),
             Some(id) if self.before.contains(&**id) => Some("the container was there before the command".to_owned()),
+            Some(id) if !self.is_of_asked(id) => {
+                Some("no engine that the command talked to knows the container".to_owned())
+            }
             Some(_) => self.others.first().cloned(),
         }
     }
 
-    /// Whether the command talked to an engine.
-    pub(super) const fn are_asked(&self) -> bool {
-        self.asked_by_command
+    /// Whether a container belongs to an engine that the command talked to.
+    fn is_of_asked(&self, id: &str) -> bool {
+        let known = self.known();
+        let engine = known.get(id).and_then(|known| known.engine.as_ref());
+        engine.is_some_and(|engine| self.asked_by_command.contains(engine))
     }
 
-    /// Whether a container was there before.
-    pub(super) fn was_before(&self, id: &str) -> bool {
-        self.before.contains(id)
+    fn known(&self) -> MutexGuard<'_, HashMap<Arc<str>, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the command talked to an engine.
+    pub(super) fn are_asked(&self) -> bool {
+        !self.asked_by_command.is_empty()
+    }
+
+    /// Whether the command may have had a container begun: as long as it is not known whose it is, it may.
+    pub(super) fn may_be_for_command(&self, id: &str) -> bool {
+        let is_known = self.known().contains_key(id);
+        self.are_asked() && !self.before.contains(id) && (!is_known || self.is_of_asked(id))
     }
 
     /// The service that looked up names for the command out of sight, if one did.
@@ -157,17 +199,16 @@ fn pids() -> Vec<u32> {
     engines.filter_map(|process| u32::try_from(process.pid()).ok()).collect()
 }
 
-/// Whether somebody is connected to a local socket, as far as the network namespaces of these processes tell.
-fn has_clients(socket: &Path, pids: &[u32]) -> bool {
-    /// `SS_CONNECTED` in the table of unix(7).
-    const CONNECTED: &str = "03";
-    let table = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/net/unix")).unwrap_or_default();
-    pids.iter().map(table).any(|table| {
-        table.lines().any(|line| {
-            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-            let path = fields.get(7).and_then(|path| fs::canonicalize(path).ok());
-            fields.get(5) == Some(&CONNECTED) && path.as_deref() == Some(socket)
-        })
+/// Whether somebody stays connected to a local socket, or may be: those who have just left are still there for a moment.
+fn keeps_clients(socket: &Path) -> bool {
+    const MOMENT: Duration = Duration::from_millis(50);
+    const LOOKS: usize = 4;
+    let Ok(node) = Node::of(socket) else { return false };
+    (0..LOOKS).all(|look| {
+        if look > 0 {
+            std::thread::sleep(MOMENT);
+        }
+        has_clients(node).unwrap_or(true)
     })
 }
 

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::event::Copied;
+use super::event::{Copied, Reason};
 use super::names::{Names, Scope};
-use super::process::Process;
+use super::process::{Process, stranger};
 use crate::flow::{self, Event, Flow, FlowId, Found, Interest, Observer, Owner, Owners, Ownership, Table};
 use crate::limits::{Limits, Loss};
 use crate::packet::{Decoder, LinkType, RawPacket, Transport};
@@ -118,14 +118,20 @@ impl Introductions {
         Arc::clone(&self.parties)
     }
 
-    /// Takes in a packet of a process; gives the answers about names that are complete with it.
-    pub(super) fn take(&mut self, packet: &Copied, time: Time, process: &Arc<Process>) -> Vec<DnsQuery> {
+    /// Takes in a packet of a process, which has ended if it is not given; gives the answers about names that are complete
+    /// with it.
+    pub(super) fn take(&mut self, packet: &Copied, time: Time, process: Option<Arc<Process>>) -> Vec<DnsQuery> {
         let raw = RawPacket { time, length: packet.length, link: LinkType::RAW, interface: 0, bytes: &packet.bytes };
         let frame = self.decoder.decode(&raw);
         let (Some(network), Some([from, to])) = (&frame.network, ports(&frame.transport)) else { return Vec::new() };
         let ends = (SocketAddr::new(network.src, from), SocketAddr::new(network.dst, to));
         let ends = if packet.is_outgoing { ends } else { (ends.1, ends.0) };
-        self.parties.add(ends, Party { cookie: packet.cookie, process: Arc::clone(process) });
+        // The last packets of a connection come when its process is gone.
+        let before = || self.parties.of(ends.0, ends.1).filter(|party| party.cookie == packet.cookie);
+        let process = process.or_else(|| Some(before()?.process));
+        // One that has ended by now was of the command all the same.
+        let process = process.unwrap_or_else(|| Arc::new(stranger(packet.pid, "", Reason::COMMAND)));
+        self.parties.add(ends, Party { cookie: packet.cookie, process });
         self.questions.0.ingest(&frame, time, packet.length, &mut self.questions.1);
         self.greetings.0.ingest(&frame, time, packet.length, &mut self.greetings.1);
         self.learn()

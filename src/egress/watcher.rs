@@ -1,5 +1,6 @@
 //! The thread that looks after a watch: it listens to the kernel in time, and knows when the watch is over.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -12,11 +13,13 @@ use super::attempt::{Attempt, Whose};
 use super::attempts::Open;
 use super::canary::Canary;
 use super::command::Running;
+use super::enforcement::Enforcement;
 use super::engines::Engines;
 use super::event::{Copied, Event, Reason, What};
 use super::hook::Hook;
 use super::introductions::Introductions;
-use super::process::{Processes, stranger};
+use super::names::answer;
+use super::process::{Process, Processes};
 use super::watch::{Conclusion, Packet, Packets, Shared, Spec};
 use crate::capture::Cancel;
 use crate::host::BpfError;
@@ -30,6 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Watcher {
     pub(super) hook: Hook,
+    /// What the kernel told and was not taken in yet.
+    pub(super) events: VecDeque<Event>,
+    pub(super) packets: VecDeque<Copied>,
     pub(super) processes: Processes,
     pub(super) engines: Engines,
     pub(super) command: Option<Running>,
@@ -40,6 +46,7 @@ pub(super) struct Watcher {
     pub(super) introductions: Introductions,
     /// Attempts that are over, and of which it is not known yet whose they are or for whom.
     pub(super) held: Vec<(u64, Attempt)>,
+    pub(super) enforcement: Option<Enforcement>,
     pub(super) canary: Canary,
 }
 
@@ -108,30 +115,48 @@ impl Watcher {
 
     /// The containers that the command began and that run.
     fn containers_left(&self) -> impl Iterator<Item = &str> {
-        let of_command = |id: &&str| self.engines.are_asked() && !self.engines.was_before(id);
-        self.processes.in_containers().filter(of_command)
+        self.processes.in_containers().filter(|id| self.engines.may_be_for_command(id))
     }
 
-    /// Takes in what the kernel has told.
+    /// Takes in what the kernel has told of by now. What it tells of while it is asked is for the next time: of two buffers
+    /// that are read one after the other, the second would be ahead, and packets come before the processes that sent them.
     fn tick(&mut self) {
+        self.take_until(Clock::since_boot());
+    }
+
+    /// Takes in what the kernel has told, in order of time, as far as it happened until then.
+    fn take_until(&mut self, end: u64) {
         let (events, packets) = self.hook.drain();
+        self.events.extend(events);
+        self.packets.extend(packets);
         let clock = Clock::now();
-        let mut packets = packets.into_iter().peekable();
-        for event in &events {
-            while let Some(packet) = packets.next_if(|packet| packet.time <= event.time) {
+        loop {
+            let packet = self.packets.front().map(|packet| packet.time).filter(|time| *time <= end);
+            let is_event = |event: &mut Event| event.time <= end && packet.is_none_or(|packet| event.time < packet);
+            if let Some(event) = self.events.pop_front_if(is_event) {
+                self.event(&event, &clock);
+            } else if packet.is_some()
+                && let Some(packet) = self.packets.pop_front()
+            {
                 self.packet(packet, &clock);
+            } else {
+                break;
             }
-            self.event(event, &clock);
         }
-        packets.for_each(|packet| self.packet(packet, &clock));
     }
 
     fn packet(&mut self, packet: Copied, clock: &Clock) {
         let time = clock.time(packet.time);
-        // One that has ended by now was of the command all the same.
-        let process = self.processes.numbered(packet.pid);
-        let process = process.unwrap_or_else(|| Arc::new(stranger(packet.pid, "", Reason::COMMAND)));
-        self.introductions.take(&packet, time, &process);
+        let queries = self.introductions.take(&packet, time, self.processes.numbered(packet.pid));
+        if let Some(enforcement) = &mut self.enforcement {
+            for query in &queries {
+                let (names, addresses) = answer(query);
+                enforcement.learn(&names, &addresses, &mut self.hook);
+            }
+            if packet.is_answer {
+                enforcement.looked(&mut self.hook);
+            }
+        }
         if self.spec.packets > Packets::None {
             self.shared.packet(Packet { time, length: packet.length, bytes: packet.bytes });
         }
@@ -155,7 +180,7 @@ impl Watcher {
                 let over = self.open.take(happening, &process, time);
                 over.into_iter().map(|attempt| (happening.cookie, attempt)).collect()
             }
-            What::Exited => self.open.exited(event.pid, time).into_iter().map(|attempt| (0, attempt)).collect(),
+            What::Exited => self.open.exited(event.pid, time),
             What::Asked(service) => {
                 self.asked(*service, event);
                 Vec::new()
@@ -172,9 +197,14 @@ impl Watcher {
             return;
         }
         let process = self.processes.get(event);
-        let is_container = process.container.as_deref().is_some_and(|id| !self.engines.was_before(id));
+        let is_container = process.container.as_deref().is_some_and(|id| self.engines.may_be_for_command(id));
         let is_command = event.reason.has(Reason::COMMAND) || is_container;
         self.engines.asked(service, is_command, &event.name, event.pid);
+    }
+
+    /// Whether it is certain that a process is one of those that are watched.
+    fn is_meant(&self, process: &Process) -> bool {
+        process.reason.has(Reason::COMMAND) || self.engines.is_target(process.container.as_ref())
     }
 
     /// An attempt is over: tells it, unless more will be known of it.
@@ -182,11 +212,14 @@ impl Watcher {
         if !attempt.is_tcp() {
             attempt.count(self.hook.take_counted(cookie, attempt.protocol, attempt.peer));
         }
-        let of_command = attempt.process.as_ref().is_none_or(|process| process.reason.has(Reason::COMMAND));
+        let of_command = attempt.process.as_ref().is_none_or(|process| self.is_meant(process));
         attempt.server_name = self.introductions.server_name(cookie);
         let may_be_named = attempt.server_name.is_none() && attempt.reached.got_through() != Some(false);
-        if of_command && !may_be_named {
+        let is_full = self.held.len() >= self.spec.limits.rows;
+        if of_command && (!may_be_named || is_full) {
             self.tell(attempt);
+        } else if is_full {
+            self.shared.lose();
         } else {
             self.held.push((cookie, attempt));
         }
@@ -204,7 +237,7 @@ impl Watcher {
         // The programs saw before; they have to see still.
         self.canary = Canary::default();
         let sung = self.sing();
-        self.tick();
+        self.take_until(u64::MAX);
         self.introductions.finish();
         self.engines.finish();
         let rest = self.open.rest();
@@ -214,7 +247,7 @@ impl Watcher {
         for (cookie, mut attempt) in std::mem::take(&mut self.held) {
             attempt.server_name = attempt.server_name.take().or_else(|| self.introductions.server_name(cookie));
             let process = attempt.process.clone();
-            if let Some(process) = process.filter(|process| !process.reason.has(Reason::COMMAND)) {
+            if let Some(process) = process.filter(|process| !self.is_meant(process)) {
                 match self.engines.doubt(process.container.as_ref()) {
                     // Nobody had an engine do anything: what it does is its own.
                     Some(_) if !self.engines.are_asked() => continue,
@@ -268,14 +301,20 @@ struct Clock {
 
 impl Clock {
     fn now() -> Self {
-        let nanos = |clock| {
-            let time = clock_gettime(clock);
-            time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
-        };
         Self { boot: nanos(ClockId::Realtime) - nanos(ClockId::Monotonic) }
+    }
+
+    /// Now, as the kernel's events have it.
+    fn since_boot() -> u64 {
+        u64::try_from(nanos(ClockId::Monotonic)).unwrap_or_default()
     }
 
     fn time(&self, since_boot: u64) -> Time {
         Time::from_nanos(self.boot.saturating_add(i64::try_from(since_boot).unwrap_or(i64::MAX)))
     }
+}
+
+fn nanos(clock: ClockId) -> i64 {
+    let time = clock_gettime(clock);
+    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
 }

@@ -8,14 +8,10 @@ use serde_json::Value;
 
 use crate::program::{Folder, NETSCRIPT, run};
 use crate::support::chain::{Chain, FILTERED, TARGET};
-use crate::support::{Engine, Running, needs, succeed, tool, until};
+use crate::support::{Engine, Running, UNPRIVILEGED, needs, succeed, tool, until};
 
 /// Where the page is, on the loopback interface of who traces.
 const PAGE: &str = "127.0.0.1:8080";
-
-/// What setpriv(1) makes of root: `nobody`, who may nothing and cannot get more.
-const UNPRIVILEGED: [&str; 6] =
-    ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"];
 
 /// The stock app in a chain, as `nobody` and without capabilities, with this in its environment.
 fn app(chain: &Chain, environment: &[(&str, &str)], arguments: &[&str]) -> Command {

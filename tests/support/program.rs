@@ -109,7 +109,10 @@ pub(crate) fn run(command: &mut Command) -> Ended {
     run_reading(command, |_| Ok(()))
 }
 
-fn run_reading(command: &mut Command, input: impl FnOnce(&mut dyn Write) -> std::io::Result<()> + Send) -> Ended {
+pub(crate) fn run_reading(
+    command: &mut Command,
+    input: impl FnOnce(&mut dyn Write) -> std::io::Result<()> + Send,
+) -> Ended {
     let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = started.unwrap_or_else(|error| panic!("{command:?} cannot be run: {error}"));
     let mut stdin = child.stdin.take().unwrap();

@@ -107,7 +107,7 @@ static void send_packet(const struct target *target)
 
 	link.sll_ifindex = if_nametoindex("eth0");
 	memset(link.sll_addr, 0xff, 6);
-	memcpy(packet + 12, &(struct in_addr){ htonl(0xc6336401) }, 4);
+	memcpy(packet + 12, &(struct in_addr){ htonl(0xc00002fd) }, 4);
 	memcpy(packet + 16, &((struct sockaddr_in *)&target->address)->sin_addr, 4);
 	((unsigned short *)packet)[5] = checksum((void *)packet, 10);
 	echo((void *)(packet + 20));

@@ -1,11 +1,10 @@
 //! A chain of routers with a target at its end, and what can be wrong with it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, TcpListener};
-use std::thread::JoinHandle;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 
 use netscript::host::Namespace;
-use socket2::SockRef;
 
+use super::server::Server;
 use super::{Netns, connect, succeed};
 
 /// Who traces, routers, and the target, each a namespace with a real network stack, in a row.
@@ -91,8 +90,10 @@ impl Chain {
             end.ip(&format!("address add {address} dev lo {}", if address.is_ipv6() { "nodad" } else { "" }));
         }
         let namespace = Namespace::named(end.name()).unwrap();
-        let _servers = [TARGET, OTHER_TARGET, TARGET6]
-            .map(|address| Server::new(namespace.enter(|| TcpListener::bind((address, OPEN))).unwrap().unwrap()));
+        let _servers = [TARGET, OTHER_TARGET, TARGET6].map(|address| {
+            let listener = namespace.enter(|| TcpListener::bind((address, OPEN))).unwrap().unwrap();
+            Server::new(listener, drop)
+        });
         Self { hosts, _servers: _servers.into() }
     }
 
@@ -202,37 +203,4 @@ fn link(hop: usize, end: u8) -> Ipv4Addr {
 
 fn link6(hop: usize, end: u8) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, u16::try_from(hop).unwrap(), 0, 0, 0, 0, end.into())
-}
-
-/// Accepts connections and closes them, until it goes out of scope.
-struct Server {
-    listener: TcpListener,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Server {
-    fn new(listener: TcpListener) -> Self {
-        let accepting = listener.try_clone().unwrap();
-        let thread = std::thread::spawn(move || {
-            loop {
-                match accepting.accept() {
-                    Ok(_) => {}
-                    // It was shut down.
-                    Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => break,
-                    // A connection was reset before it was accepted.
-                    Err(_) => {}
-                }
-            }
-        });
-        Self { listener, thread: Some(thread) }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(SockRef::from(&self.listener).shutdown(Shutdown::Both));
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
 }

@@ -107,7 +107,7 @@ impl Engine {
     }
 
     /// Imports an image, unless it is there.
-    pub(super) fn import(&self, image: Image) -> &'static str {
+    pub(crate) fn import(&self, image: Image) -> &'static str {
         let name = image.name();
         if self.client(&["images", "--quiet", name]).is_empty() {
             let root = image.root();

@@ -3,16 +3,21 @@
 pub(crate) mod chain;
 mod container;
 mod engine;
+mod group;
+mod internet;
 mod leash;
 mod netns;
 mod running;
+mod server;
 pub(crate) mod traffic;
 
 pub(crate) use container::{Container, Image};
 pub(crate) use engine::Engine;
+pub(crate) use group::Group;
+pub(crate) use internet::Internet;
 pub(crate) use netns::{Netns, connect};
 pub(crate) use running::{Running, listeners, until};
-pub(crate) use traffic::{Rates, slow_web_server};
+pub(crate) use traffic::{Rates, reach, slow_web_server};
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -30,6 +35,10 @@ macro_rules! needs {
     };
 }
 pub(crate) use needs;
+
+/// What setpriv(1) makes of root: `nobody`, who may nothing and cannot get more.
+pub(crate) const UNPRIVILEGED: [&str; 6] =
+    ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"];
 
 /// Where the programs of a system administrator are, which a user's `PATH` may lack.
 const FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];

@@ -80,7 +80,7 @@ impl Netns {
     }
 
     // Not `ip netns exec`, which hides /sys/fs/cgroup.
-    fn inside(&self, mut nsenter: Command, program: &str) -> Command {
+    pub(super) fn inside(&self, mut nsenter: Command, program: &str) -> Command {
         nsenter.arg(format!("--net={}", self.path())).args(["--", program]);
         nsenter
     }

@@ -1,4 +1,4 @@
-//! A slow web server, and those who ask it.
+//! Programs that make traffic: a slow web server, those who ask it, and one that reaches for others in many ways.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,18 +13,27 @@ use super::succeed;
 
 /// `programs/traffic.rs` as one static program.
 pub(crate) fn program() -> &'static Path {
-    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/programs/traffic.rs");
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let (program, folder) = (target.join("traffic"), tempfile::tempdir_in(target).unwrap());
-        let built = folder.path().join("traffic");
-        let flags = ["--edition=2024", "-O", "-Ctarget-feature=+crt-static", "-Cstrip=symbols"];
-        succeed(Command::new("rustc").args(flags).arg("-o").arg(&built).arg(source));
-        // Another process may build it, too.
-        std::fs::rename(built, &program).unwrap();
-        program
-    });
+    const FLAGS: [&str; 4] = ["--edition=2024", "-O", "-Ctarget-feature=+crt-static", "-Cstrip=symbols"];
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| built("traffic.rs", "rustc", &FLAGS));
     &PROGRAM
+}
+
+/// `programs/reach.c` as one static program.
+pub(crate) fn reach() -> &'static str {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| built("reach.c", "cc", &["-O", "-static", "-w"]));
+    PROGRAM.to_str().unwrap()
+}
+
+/// Builds a program of the lab, and says where it is.
+fn built(source: &str, compiler: &str, flags: &[&str]) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/programs").join(source);
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (program, folder) = (target.join(source.file_stem().unwrap()), tempfile::tempdir_in(target).unwrap());
+    let built = folder.path().join("program");
+    succeed(Command::new(compiler).args(flags).arg("-o").arg(&built).arg(source));
+    // Another process may build it, too.
+    std::fs::rename(built, &program).unwrap();
+    program
 }
 
 /// A web server in a container that takes its time, and listens when this returns.
