@@ -25,7 +25,7 @@ enum kind {
 };
 
 // Why a process is watched.
-enum { OF_COMMAND = 1, OF_ENGINE = 2 };
+enum { OF_COMMAND = 1, OF_ENGINE = 2, CANARY = 4 };
 
 // How an attempt was noticed.
 enum {
@@ -100,6 +100,7 @@ struct settings {
 	__u32 packets;  // whether all packets are wanted, and not only those that name somebody
 	__u32 rules;    // how many there are; 0 if nothing is refused
 	__u32 patterns; // how many of names
+	__u32 loopback; // whether TCP connections over loopback are told
 };
 
 struct {
@@ -769,7 +770,8 @@ int sock_create(struct bpf_sock *sk)
 	__u32 pid = current_pid(), reason = reason_of(pid);
 	struct mark *mark;
 
-	if (!reason)
+	// Those of TCP are marked when they connect: many never do, or to nobody who counts.
+	if (!reason || sk->protocol == IPPROTO_TCP)
 		return 1;
 	mark = bpf_sk_storage_get(&marks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (mark) {
@@ -788,6 +790,14 @@ static __always_inline int is_name_service(__u16 port)
 	return port == DNS || port == MDNS || port == LLMNR;
 }
 
+// Whether a TCP connection is not told, for it stays on this host and nobody asked for those.
+static __always_inline int is_left_out(const struct peer *peer, __u32 reason)
+{
+	const struct settings *set = get_settings();
+
+	return set && !set->loopback && !set->rules && !(reason & CANARY) && peer->port != DNS && is_loopback(peer);
+}
+
 // A watched process, or one that has its socket, connects or sends.
 static __always_inline int attempt(struct bpf_sock_addr *context, struct peer *peer, int connects)
 {
@@ -799,6 +809,8 @@ static __always_inline int attempt(struct bpf_sock_addr *context, struct peer *p
 		return 1;
 	peer->port = bpf_ntohs(context->user_port);
 	peer->protocol = context->protocol;
+	if (peer->protocol == IPPROTO_TCP && is_left_out(peer, reason))
+		return 1;
 	mark = bpf_sk_storage_get(&marks, context->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!mark)
 		return 1;
@@ -943,10 +955,12 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, int before, int after)
 		reason = reason_of(pid);
 		if (!reason)
 			return 0;
+		peer_of(&peer, sk);
+		if (is_left_out(&peer, reason))
+			return 0;
 		mark = bpf_sk_storage_get(&marks, (void *)sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (!mark)
 			return 0;
-		peer_of(&peer, sk);
 		mark->pid = pid;
 		mark->reason = reason;
 		mark->told = 1;
