@@ -178,3 +178,97 @@ impl Service {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f900112233445566778899aabbccddeeff";
+    const OLD: &str = "ffeeddccbbaa99887766554433221100f9e8d7c6b5a493827160f5e4d3c2b1a0";
+    const ENGINE: u64 = 0;
+    const RESOLVER: u64 = 1;
+
+    /// An engine and a resolver, and a container that was there before.
+    fn engines() -> Engines {
+        Engines {
+            services: vec![Service::Engine("/run/docker.sock".into()), Service::Resolver(RESOLVERS[0])],
+            pids: vec![20],
+            query: Query::default(),
+            before: HashSet::from([OLD.to_owned()]),
+            asked_by_command: false,
+            asked_resolver: None,
+            others: Vec::new(),
+            names: Arc::default(),
+            lookups: Vec::new(),
+            seen: HashSet::new(),
+        }
+    }
+
+    fn asked(by: &[(u64, bool)]) -> Engines {
+        let mut engines = engines();
+        for &(service, is_command) in by {
+            engines.asked(service, is_command, "docker", 4711);
+        }
+        engines
+    }
+
+    fn doubt(engines: &Engines, container: Option<&str>) -> String {
+        engines.doubt(container.map(Arc::from).as_ref()).unwrap_or_else(|| "none".to_owned())
+    }
+
+    #[test]
+    fn only_what_an_engine_began_for_the_command_alone_is_the_commands() {
+        let alone = asked(&[(ENGINE, true)]);
+        assert!(alone.are_asked());
+        assert_eq!(doubt(&alone, Some(OWN)), "none");
+        assert_eq!(doubt(&alone, Some(OLD)), "the container was there before the command");
+        assert_eq!(doubt(&alone, None), "it is what an engine does by itself, for the command or not");
+        let shared = asked(&[(ENGINE, false), (ENGINE, true)]);
+        assert_eq!(doubt(&shared, Some(OWN)), "docker (4711) talked to /run/docker.sock, too");
+        assert_eq!(doubt(&shared, Some(OLD)), "the container was there before the command");
+    }
+
+    #[test]
+    fn a_command_that_asked_no_engine_began_no_container() {
+        for engines in [engines(), asked(&[(ENGINE, false)]), asked(&[(RESOLVER, true)]), asked(&[(7, true)])] {
+            assert!(!engines.are_asked());
+            for container in [Some(OWN), Some(OLD), None] {
+                assert_eq!(doubt(&engines, container), "the command did not talk to an engine");
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_was_connected_before_leaves_it_open() {
+        let mut engines = asked(&[(ENGINE, true)]);
+        engines.others.push("somebody was connected to /run/docker.sock before".to_owned());
+        engines.asked(ENGINE, false, "docker", 4711);
+        assert_eq!(doubt(&engines, Some(OWN)), "somebody was connected to /run/docker.sock before");
+    }
+
+    #[test]
+    fn others_are_named_once_and_only_so_many() {
+        let mut engines = engines();
+        for pid in (0..100).chain(0..100) {
+            engines.asked(ENGINE, false, "ctr", pid);
+        }
+        assert_eq!(engines.others.len(), 8);
+        assert_eq!(engines.others[7], "ctr (7) talked to /run/docker.sock, too");
+    }
+
+    #[test]
+    fn a_resolver_is_told_only_if_the_command_asked_it() {
+        assert_eq!(asked(&[(RESOLVER, false), (ENGINE, true)]).resolver(), None);
+        assert_eq!(asked(&[(RESOLVER, true)]).resolver(), Some(RESOLVERS[0]));
+    }
+
+    #[test]
+    fn a_container_without_a_name_goes_by_the_beginning_of_its_number() {
+        let engines = engines();
+        engines.names.lock().unwrap().insert(OWN.to_owned(), "web".into());
+        assert_eq!(&*engines.name(&OWN.into()), "web");
+        assert_eq!(&*engines.name(&OLD.into()), "ffeeddccbbaa");
+        assert_eq!(&*engines.name(&"lxc".into()), "lxc");
+        assert!(engines.was_before(OLD) && !engines.was_before(OWN));
+    }
+}
