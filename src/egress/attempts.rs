@@ -104,7 +104,9 @@ impl Open {
     fn close(&mut self, cookie: u64, time: Time) -> Vec<Attempt> {
         let keys: Vec<Key> = self.of_socket(cookie).map(|(key, _)| *key).collect();
         let closed = keys.iter().filter_map(|key| self.0.remove(key));
-        closed.map(|attempt| ended(attempt, Some(time))).collect()
+        let mut closed: Vec<_> = closed.map(|attempt| ended(attempt, Some(time))).collect();
+        closed.sort_by_key(|attempt| attempt.time);
+        closed
     }
 
     /// Closes what a process sent past the network stack, as there is no socket that says when; gives it with what stands

@@ -55,3 +55,48 @@ impl Canary {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::event::{How, Reason};
+
+    /// What is missing once this was told, in order.
+    fn missing(told: &[(Step, u16, &str)]) -> Option<&'static str> {
+        let mut canary = Canary::default();
+        for &(step, protocol, peer) in told {
+            let peer = peer.parse().unwrap();
+            let what =
+                What::Socket(Happening { cookie: 42, step, protocol, peer, local: None, error: 0, bytes: [0, 0] });
+            canary.hear(&Event { time: 0, pid: 1, reason: Reason::COMMAND, name: String::new(), what });
+        }
+        canary.missing()
+    }
+
+    const HERE: &str = "127.0.0.1:9";
+    const CONNECT: (Step, u16, &str) = (Step::Begun(How::Connect), TCP, HERE);
+    const SEND: (Step, u16, &str) = (Step::Begun(How::Send), UDP, HERE);
+    const CLOSED: (Step, u16, &str) = (Step::Closed { used: true }, TCP, HERE);
+
+    #[test]
+    fn all_of_a_canary_has_to_be_heard() {
+        assert_eq!(missing(&[CONNECT, CLOSED, SEND]), None);
+        assert_eq!(missing(&[CONNECT, (Step::Failed, TCP, HERE), CLOSED, SEND]), None);
+        // Somebody may listen there.
+        assert_eq!(missing(&[CONNECT, (Step::Connected, TCP, HERE), SEND]), None);
+        assert_eq!(missing(&[]), Some("connecting"));
+        assert_eq!(missing(&[CLOSED, SEND]), Some("connecting"));
+        assert_eq!(missing(&[CONNECT, SEND]), Some("what comes of connecting"));
+        assert_eq!(missing(&[CONNECT, CLOSED]), Some("sending"));
+    }
+
+    #[test]
+    fn what_else_this_process_does_is_no_canary() {
+        let elsewhere = "127.0.0.1:53";
+        let connect = (Step::Begun(How::Connect), TCP, elsewhere);
+        assert_eq!(missing(&[connect, CLOSED, SEND]), Some("connecting"));
+        assert_eq!(missing(&[CONNECT, CLOSED, (Step::Begun(How::Send), UDP, elsewhere)]), Some("sending"));
+        // That a datagram could not be sent says nothing of connecting.
+        assert_eq!(missing(&[CONNECT, (Step::Failed, UDP, HERE), SEND]), Some("what comes of connecting"));
+    }
+}

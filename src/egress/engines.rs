@@ -87,7 +87,8 @@ impl Engines {
 
     /// This container is watched: whatever runs in it is meant.
     pub(super) fn target(&mut self, id: &str, name: &str) {
-        self.known().entry(id.into()).or_default().name = Some(name.into());
+        self.seen.insert(id.into());
+        self.known().insert(id.into(), Known { name: Some(name.into()), engine: None });
         self.target = Some(id.to_owned());
     }
 
@@ -219,5 +220,118 @@ impl Service {
             Self::Engine(path) => path,
             Self::Resolver(path) => Path::new(path),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f900112233445566778899aabbccddeeff";
+    const OLD: &str = "ffeeddccbbaa99887766554433221100f9e8d7c6b5a493827160f5e4d3c2b1a0";
+    const ENGINE: u64 = 0;
+    const RESOLVER: u64 = 1;
+
+    /// An engine and a resolver, and a container that was there before.
+    fn engines() -> Engines {
+        Engines {
+            services: vec![Service::Engine("/run/docker.sock".into()), Service::Resolver(RESOLVERS[0])],
+            pids: vec![20],
+            query: Query::default(),
+            before: HashSet::from([OLD.to_owned()]),
+            asked_by_command: HashSet::new(),
+            asked_resolver: None,
+            others: Vec::new(),
+            known: Arc::default(),
+            lookups: Vec::new(),
+            seen: HashSet::new(),
+            target: None,
+        }
+    }
+
+    fn asked(by: &[(u64, bool)]) -> Engines {
+        let mut engines = engines();
+        engines.known().insert(OWN.into(), Known { name: None, engine: Some("/run/docker.sock".into()) });
+        for &(service, is_command) in by {
+            engines.asked(service, is_command, "docker", 4711);
+        }
+        engines
+    }
+
+    fn doubt(engines: &Engines, container: Option<&str>) -> String {
+        engines.doubt(container.map(Arc::from).as_ref()).unwrap_or_else(|| "none".to_owned())
+    }
+
+    #[test]
+    fn only_what_an_engine_began_for_the_command_alone_is_the_commands() {
+        let alone = asked(&[(ENGINE, true)]);
+        assert!(alone.are_asked());
+        assert_eq!(doubt(&alone, Some(OWN)), "none");
+        assert_eq!(doubt(&alone, Some(OLD)), "the container was there before the command");
+        assert_eq!(doubt(&alone, None), "it is what an engine does by itself, for the command or not");
+        let shared = asked(&[(ENGINE, false), (ENGINE, true)]);
+        assert_eq!(doubt(&shared, Some(OWN)), "docker (4711) talked to /run/docker.sock, too");
+        assert_eq!(doubt(&shared, Some(OLD)), "the container was there before the command");
+    }
+
+    #[test]
+    fn a_command_that_asked_no_engine_began_no_container() {
+        for engines in [engines(), asked(&[(ENGINE, false)]), asked(&[(RESOLVER, true)]), asked(&[(7, true)])] {
+            assert!(!engines.are_asked());
+            for container in [Some(OWN), Some(OLD), None] {
+                assert_eq!(doubt(&engines, container), "the command did not talk to an engine");
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_was_connected_before_leaves_it_open() {
+        let mut engines = asked(&[(ENGINE, true)]);
+        engines.others.push("somebody was connected to /run/docker.sock before".to_owned());
+        engines.asked(ENGINE, false, "docker", 4711);
+        assert_eq!(doubt(&engines, Some(OWN)), "somebody was connected to /run/docker.sock before");
+    }
+
+    #[test]
+    fn others_are_named_once_and_only_so_many() {
+        let mut engines = engines();
+        for pid in (0..100).chain(0..100) {
+            engines.asked(ENGINE, false, "ctr", pid);
+        }
+        assert_eq!(engines.others.len(), 8);
+        assert_eq!(engines.others[7], "ctr (7) talked to /run/docker.sock, too");
+    }
+
+    #[test]
+    fn a_resolver_is_told_only_if_the_command_asked_it() {
+        assert_eq!(asked(&[(RESOLVER, false), (ENGINE, true)]).resolver(), None);
+        assert_eq!(asked(&[(RESOLVER, true)]).resolver(), Some(RESOLVERS[0]));
+    }
+
+    #[test]
+    fn a_container_without_a_name_goes_by_the_beginning_of_its_number() {
+        let engines = engines();
+        engines.known().insert(OWN.into(), Known { name: Some("web".into()), engine: None });
+        assert_eq!(&*engines.name(&OWN.into()), "web");
+        assert_eq!(&*engines.name(&OLD.into()), "ffeeddccbbaa");
+        assert_eq!(&*engines.name(&"lxc".into()), "lxc");
+    }
+
+    #[test]
+    fn a_container_of_another_engine_is_not_the_commands() {
+        let engines = asked(&[(ENGINE, true)]);
+        assert!(engines.may_be_for_command(OWN) && !engines.may_be_for_command(OLD));
+        engines.known().insert(OWN.into(), Known { name: None, engine: Some("/run/other.sock".into()) });
+        assert!(!engines.may_be_for_command(OWN));
+        assert_eq!(doubt(&engines, Some(OWN)), "no engine that the command talked to knows the container");
+    }
+
+    #[test]
+    fn whatever_runs_in_the_container_that_is_watched_is_meant() {
+        let mut engines = engines();
+        engines.target(OWN, "web");
+        assert!(engines.is_target(Some(&OWN.into())));
+        assert!(!engines.is_target(Some(&OLD.into())) && !engines.is_target(None));
+        assert_eq!(&*engines.name(&OWN.into()), "web");
     }
 }

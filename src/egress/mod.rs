@@ -18,6 +18,8 @@ mod introductions;
 mod names;
 pub mod policy;
 mod process;
+#[cfg(test)]
+mod tests;
 mod unhooked;
 mod watch;
 mod watcher;

@@ -1,6 +1,6 @@
 //! Which address goes by which name: what the answers said that a process got to its own questions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ impl Names {
     pub(super) fn learn(&mut self, scope: &Scope, query: &DnsQuery) {
         let Some(time) = query.answered() else { return };
         let (names, addresses) = answer(query);
+        // Behind so many aliases nothing is added, however long somebody makes the chain.
+        let (names, rest) = names.split_at(names.len().min(MOST_NAMES));
         let names: Vec<Arc<str>> = names.iter().map(|name| name.as_str().into()).collect();
         for address in addresses {
             let key = (scope.clone(), address);
@@ -39,6 +41,7 @@ impl Names {
                 self.forgotten += 1;
                 continue;
             }
+            self.forgotten += rest.len() as u64;
             let known = self.known.entry(key).or_default();
             for name in &names {
                 if known.iter().any(|(_, other)| other == name) {
@@ -67,28 +70,29 @@ impl Names {
 
 /// The name that was asked for with its aliases, and their addresses. What an answer says of other names nobody asked.
 pub(super) fn answer(query: &DnsQuery) -> (Vec<String>, Vec<IpAddr>) {
-    let mut chain: Vec<_> = query.name().into_iter().collect();
-    let mut addresses = Vec::new();
-    // Aliases stand before what they lead to, but nothing forbids another order.
     let records: Vec<_> = query.records().filter(|record| record.section == Section::Answer).collect();
-    let mut is_longer = true;
-    while std::mem::take(&mut is_longer) {
-        for record in records.iter().filter(|record| chain.contains(&record.name)) {
-            if let Data::Cname(alias) = &record.data
-                && !chain.contains(alias)
-            {
-                is_longer = true;
-                chain = [chain, vec![alias.clone()]].concat();
-                break;
-            }
+    // Aliases stand before what they lead to, but nothing forbids another order.
+    let mut aliases: HashMap<_, Vec<_>> = HashMap::new();
+    for record in &records {
+        if let Data::Cname(alias) = &record.data {
+            aliases.entry(&record.name).or_default().push(alias);
         }
     }
-    for record in records.iter().filter(|record| chain.contains(&record.name)) {
-        match record.data {
-            Data::A(address) => addresses.push(address.into()),
-            Data::Aaaa(address) => addresses.push(IpAddr::from(address).to_canonical()),
-            _ => {}
-        }
+    let asked = query.name();
+    let mut chain: Vec<_> = asked.iter().collect();
+    let mut known: HashSet<_> = asked.iter().collect();
+    let mut next = 0;
+    while let Some(name) = chain.get(next) {
+        next += 1;
+        let aliases = aliases.remove(name).unwrap_or_default();
+        chain.extend(aliases.into_iter().filter(|alias| known.insert(alias)));
     }
+    let addresses =
+        records.iter().filter(|record| known.contains(&record.name)).filter_map(|record| match record.data {
+            Data::A(address) => Some(address.into()),
+            Data::Aaaa(address) => Some(IpAddr::from(address).to_canonical()),
+            _ => None,
+        });
+    let addresses = addresses.collect();
     (chain.iter().map(|name| name.to_string().to_ascii_lowercase()).collect(), addresses)
 }

@@ -13,7 +13,7 @@ use super::word::Pattern;
 
 const HEADER: &str = "\
 # Rules that allow what was observed outside, learned from one run. Read each before you keep it.
-# A script checks against them with policy(#{ file: \"…\" }).
+# To check against them: netscript run egress-check -- --rules=FILE COMMAND
 ";
 
 impl Policy {

@@ -324,7 +324,7 @@ fn what_is_outside_is_learned_sorted_and_once() {
         learned,
         "\
 # Rules that allow what was observed outside, learned from one run. Read each before you keep it.
-# A script checks against them with policy(#{ file: \"…\" }).
+# To check against them: netscript run egress-check -- --rules=FILE COMMAND
 # Left out: 1, of which a name is longer than a rule may be.
 allow cidr 2001:db8::1 port 4500/udp
 allow cidr 203.0.113.9 port 9/sctp
