@@ -100,8 +100,8 @@ fn run(context: &Context, command: Array, options: &Map) -> Result {
     };
     for (name, value) in options {
         match name.as_str() {
-            "duration" => watched.duration = Some(duration(value)?),
-            "linger" => watched.linger = duration(value)?,
+            "duration" => watched.duration = Some(duration(name, value)?),
+            "linger" => watched.linger = duration(name, value)?,
             "leave" => watched.leave = value.as_bool().map_err(|_| wrong("leave", "true or false", value))?,
             "enforce" => watched.enforce = filter(value)?,
             _ => return Err(unknown("run", name, &["duration", "linger", "leave", "enforce"])),
@@ -129,7 +129,7 @@ fn watch(context: &Context, options: &Map) -> Result {
     for (name, value) in options {
         match places(name, value)? {
             Some(places) => named.extend(places),
-            None if name == "duration" => span = Some(duration(value)?),
+            None if name == "duration" => span = Some(duration(name, value)?),
             None => return Err(unknown("watch", name, &["container", "pid", "duration"])),
         }
     }
