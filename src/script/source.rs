@@ -16,7 +16,7 @@ use super::watched::{Begun, Watched};
 use crate::capture::{
     CaptureError, CaptureFile, FilterSet, LiveCapture, PacketSource, Pipeline, PipelineError, Recording, Stage, Until,
 };
-use crate::egress::{Packets, Report};
+use crate::egress::{Attempt, Packets, Report};
 use crate::flow::{Analyzer, Attributor, Owners};
 use crate::host::{Attribution, Method, Namespace, Query};
 use crate::record::{Duration, Kind, Row};
@@ -232,6 +232,14 @@ impl Capture {
             ledger.notes.push(error.to_string());
         }
         drop(ledger);
+        // That nobody was reached for is known of a watch that tells of none, but not where nothing was captured.
+        let is_captured = !matches!(self.request.source, Source::Watched(_));
+        if is_captured
+            && reading.captured == 0
+            && reading.nouns.iter().any(|noun| std::ptr::eq(noun.kind, Attempt::KIND))
+        {
+            context.note("no packet was captured");
+        }
         let recorded = reading.pipeline.end_recording().map_err(|error| explain(&error, context));
         let report = reading.report.take();
         // A watch that is closed before its end ends here.

@@ -1,7 +1,7 @@
 //! What scripts may do is granted by whoever runs them.
 
 use super::folder;
-use crate::support::program::Folder;
+use crate::support::program::{Ended, Folder, NETSCRIPT, run};
 
 #[test]
 fn a_script_that_needs_more_than_was_granted_is_not_begun() {
@@ -72,4 +72,47 @@ fn scripts_cannot_reach_the_system_in_other_ways() {
         let ended = folder.netscript(["eval", "-q", script]);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{script}");
     }
+}
+
+/// Without any privilege, whoever runs the tests.
+fn unprivileged(folder: &Folder, arguments: &[&str]) -> Ended {
+    let mut command = if rustix::process::geteuid().is_root() {
+        let mut command = folder.command("setpriv");
+        command.args(["--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", NETSCRIPT]);
+        command
+    } else {
+        folder.command(NETSCRIPT)
+    };
+    run(command.args(arguments))
+}
+
+#[test]
+fn a_script_begins_no_command_that_was_not_granted() {
+    let folder = Folder::new();
+    let refused = folder.netscript(["eval", "run([\"touch\", \"begun\"]).count()"]);
+    let message = "run() needs the permission `exec`, which was not granted; add --allow exec\n";
+    assert!(refused.stderr.starts_with(&format!("error: {message}")), "{}", refused.stderr);
+    assert_eq!((refused.code, folder.has("begun")), (Some(2), false));
+    // A command that a person gave is granted, and no other one.
+    folder
+        .write("script.rhai", "//! Begins another.\n//! @command  what to run\nrun([\"touch\", \"begun\"]).count();\n");
+    let refused = folder.netscript(["run", "./script.rhai", "--", "true"]);
+    assert!(refused.stderr.contains(message), "{}", refused.stderr);
+    assert_eq!((refused.code, folder.has("begun")), (Some(2), false));
+}
+
+#[test]
+fn nothing_is_begun_that_cannot_be_watched() {
+    let folder = Folder::new();
+    let message =
+        "error: no permission to watch what a command does: this needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN";
+    // Whether there is such a program is not looked at before.
+    for script in ["run([\"touch\", \"begun\"]).count()", "run([\"there-is-no-such-program\"]).flows().count()"] {
+        let ended = unprivileged(&folder, &["eval", "--allow", "exec", script]);
+        assert!(ended.stderr.starts_with(message), "{}", ended.stderr);
+        assert_eq!((ended.code, folder.has("begun")), (Some(3), false));
+    }
+    let ended = unprivileged(&folder, &["run", "egress-check", "--", "touch", "begun"]);
+    assert!(ended.stderr.contains(message), "{}", ended.stderr);
+    assert_eq!((ended.code, folder.has("begun")), (Some(3), false));
 }

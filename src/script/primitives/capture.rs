@@ -83,7 +83,7 @@ fn start(context: &Context, noun: &'static Noun, source: Option<Source>, filter:
                 let packets = value.as_int().ok().and_then(|packets| u64::try_from(packets).ok());
                 until.packets = Some(packets.ok_or_else(|| wrong("packets", "a number of packets", value))?);
             }
-            "duration" => until.duration = Some(duration(value)?),
+            "duration" => until.duration = Some(duration(name, value)?),
             _ => {
                 let (known, hint) = (OPTIONS.join(", "), suggestion(name, OPTIONS));
                 let message = format!("{}() has no option `{name}`; there are {known}{hint}", noun.name);
@@ -106,12 +106,12 @@ fn start(context: &Context, noun: &'static Noun, source: Option<Source>, filter:
     Ok(Stream::new(RowSource::Capture(Capture::derive(&capture, noun)?)))
 }
 
-pub(super) fn duration(value: &Dynamic) -> Result<Duration> {
+pub(super) fn duration(option: &str, value: &Dynamic) -> Result<Duration> {
     if let Some(duration) = value.read_lock::<Duration>() {
         return Ok(*duration);
     }
     let text = value.clone().into_string().ok();
-    text.and_then(|text| text.parse().ok()).ok_or_else(|| wrong("duration", "a duration such as \"10s\"", value))
+    text.and_then(|text| text.parse().ok()).ok_or_else(|| wrong(option, "a duration such as \"10s\"", value))
 }
 
 /// Registers `noun()`, `noun(filter)`, `noun(filter, options)`, and the method that derives it from a capture.

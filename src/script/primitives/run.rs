@@ -105,8 +105,8 @@ fn run(context: &Context, command: Array, options: &Map) -> Result {
     };
     for (name, value) in options {
         match name.as_str() {
-            "duration" => watched.duration = Some(duration(value)?),
-            "linger" => watched.linger = duration(value)?,
+            "duration" => watched.duration = Some(duration(name, value)?),
+            "linger" => watched.linger = duration(name, value)?,
             "leave" => watched.leave = truth(name, value)?,
             "loopback" => watched.loopback = truth(name, value)?,
             "enforce" => watched.enforce = filter(value)?,
@@ -136,7 +136,7 @@ fn watch(context: &Context, options: &Map) -> Result {
     for (name, value) in options {
         match places(name, value)? {
             Some(places) => named.extend(places),
-            None if name == "duration" => span = Some(duration(value)?),
+            None if name == "duration" => span = Some(duration(name, value)?),
             None => return Err(unknown("watch", name, &["container", "pid", "duration"])),
         }
     }

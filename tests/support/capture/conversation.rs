@@ -84,6 +84,11 @@ impl Conversation {
         self.time = START + after;
     }
 
+    /// SYN, and nothing yet that answers it.
+    pub(crate) fn knock(&mut self) {
+        self.segment(Sender::Client, SYN, &[]);
+    }
+
     /// SYN, SYN and ACK, ACK.
     pub(crate) fn handshake(&mut self) {
         self.segment(Sender::Client, SYN, &[]);
@@ -212,7 +217,7 @@ impl Burst<'_> {
     }
 }
 
-/// Datagrams between two hosts.
+/// Datagrams between two hosts, or echoes.
 pub(crate) struct Datagrams {
     client: SocketAddr,
     server: SocketAddr,
@@ -236,8 +241,26 @@ impl Datagrams {
         self.send(self.server, self.client, payload);
     }
 
+    /// The client asks for an echo, and the server gives it.
+    pub(crate) fn ping(&mut self) {
+        const REQUEST: u8 = 8;
+        const REPLY: u8 = 0;
+        for (from, to, kind) in [(self.client, self.server, REQUEST), (self.server, self.client, REPLY)] {
+            let bytes = self.route(from, to).echo(kind);
+            self.captured(from, bytes);
+        }
+    }
+
     fn send(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
-        let bytes = Route { from, to, vlan: None, id: self.packets.len() as u16 }.udp(payload);
+        let bytes = self.route(from, to).udp(payload);
+        self.captured(from, bytes);
+    }
+
+    fn route(&self, from: SocketAddr, to: SocketAddr) -> Route {
+        Route { from, to, vlan: None, id: self.packets.len() as u16 }
+    }
+
+    fn captured(&mut self, from: SocketAddr, bytes: Vec<u8>) {
         self.packets.push(Packet { time: self.time, from, bytes });
         self.time += STEP;
     }

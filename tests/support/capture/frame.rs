@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
@@ -35,7 +36,8 @@ impl Route {
         bytes.extend([0; 4]);
         bytes.extend(segment.options);
         bytes.extend(payload);
-        self.ethernet(TCP, bytes, 16)
+        self.with_checksum(TCP, &mut bytes, 16);
+        self.ethernet(TCP, bytes)
     }
 
     /// An Ethernet frame with a UDP datagram (RFC 768).
@@ -44,18 +46,30 @@ impl Route {
         bytes.extend((payload.len() as u16 + 8).to_be_bytes());
         bytes.extend([0; 2]);
         bytes.extend(payload);
-        self.ethernet(UDP, bytes, 6)
+        self.with_checksum(UDP, &mut bytes, 6);
+        self.ethernet(UDP, bytes)
+    }
+
+    /// An Ethernet frame with an echo of ICMP (RFC 792): type 8 asks for it, and 0 is the reply.
+    pub(super) fn echo(&self, kind: u8) -> Vec<u8> {
+        let mut bytes = [&[kind, 0, 0, 0, 0, 1, 0, 1][..], b"ping"].concat();
+        let sum = checksum(&[&bytes]);
+        bytes[2..4].copy_from_slice(&sum.to_be_bytes());
+        self.ethernet(ICMP, bytes)
     }
 
     fn ports(&self) -> Vec<u8> {
         [self.from.port().to_be_bytes(), self.to.port().to_be_bytes()].concat()
     }
 
-    /// Puts a transport packet, whose checksum belongs at an offset, into IP and Ethernet.
-    fn ethernet(&self, protocol: u8, mut transport: Vec<u8>, checksum_at: usize) -> Vec<u8> {
-        let sum = checksum(&[&self.pseudo_header(protocol, transport.len()), &transport]);
-        transport[checksum_at..checksum_at + 2].copy_from_slice(&sum.to_be_bytes());
+    /// Puts the checksum of a transport packet where it belongs.
+    fn with_checksum(&self, protocol: u8, transport: &mut [u8], at: usize) {
+        let sum = checksum(&[&self.pseudo_header(protocol, transport.len()), transport]);
+        transport[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+    }
 
+    /// Puts a transport packet into IP and Ethernet.
+    fn ethernet(&self, protocol: u8, transport: Vec<u8>) -> Vec<u8> {
         let mut frame = [mac(self.to.ip()), mac(self.from.ip())].concat();
         if let Some(vlan) = self.vlan {
             frame.extend([0x81, 0x00]);

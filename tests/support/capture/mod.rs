@@ -5,8 +5,10 @@
 //! of it.
 
 mod conversation;
+pub(crate) mod dns;
 mod frame;
 pub(crate) mod http;
+pub(crate) mod tls;
 
 pub(crate) use conversation::{Conversation, Datagrams};
 
