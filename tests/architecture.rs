@@ -68,6 +68,7 @@ const AT_HOME: &[(&str, &[&str])] = &[
     ("pcap", &["capture"]),
     ("aya", &["egress", "host"]),
     ("bollard", &["host"]),
+    ("futures_core", &["host"]),
     ("hyper", &["host", "status"]),
     ("hyper_util", &["host", "status"]),
     ("clap", &["cli"]),

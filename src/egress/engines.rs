@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::host::container::{Containers, EngineSockets, KnownBy, Query};
+use crate::host::container::{Containers, EngineSockets, KnownBy, Query, created};
 use crate::host::local::{Node, has_clients};
+use crate::record::Time;
 
 /// Programs that begin containers, or look after those that run.
 const PROGRAMS: [&str; 7] =
@@ -34,6 +35,8 @@ pub(super) struct Engines {
     /// Their processes.
     pub(super) pids: Vec<u32>,
     query: Query,
+    /// When it began.
+    begun: Time,
     /// The identifiers of containers that were there before.
     before: HashSet<String>,
     /// Where those listen that the command talked to.
@@ -74,6 +77,7 @@ impl Engines {
             others,
             services: engines.into_iter().map(Service::Engine).chain(resolvers).collect(),
             pids,
+            begun: crate::clock::now(),
             before: before.iter().map(|container| container.id.clone()).collect(),
             query,
             asked_by_command: HashSet::new(),
@@ -135,11 +139,22 @@ impl Engines {
         self.lookups.extend(std::thread::Builder::new().name("containers".into()).spawn(look));
     }
 
-    /// Waits for what engines say of all containers.
+    /// Waits for what engines say of all containers, and asks them for those that have gone meanwhile.
     pub(super) fn finish(&mut self) {
         for lookup in self.lookups.drain(..) {
             // If it panicked, it said so.
             let _ = lookup.join();
+        }
+        if self.seen.iter().all(|id| self.known().get(id).is_some_and(|known| known.engine.is_some())) {
+            return;
+        }
+        for engine in &self.asked_by_command {
+            // One that does not answer leaves open what it began.
+            let Ok(created) = created(engine, self.begun, crate::clock::now()) else { continue };
+            for (id, name) in created {
+                let known = Known { name: Some(name.into()), engine: Some(engine.clone()) };
+                self.known().insert(id.into(), known);
+            }
         }
     }
 
@@ -238,6 +253,7 @@ mod tests {
             services: vec![Service::Engine("/run/docker.sock".into()), Service::Resolver(RESOLVERS[0])],
             pids: vec![20],
             query: Query::default(),
+            begun: Time::MIN,
             before: HashSet::from([OLD.to_owned()]),
             asked_by_command: HashSet::new(),
             asked_resolver: None,

@@ -1,17 +1,20 @@
 //! One container engine, asked over its API: that of Docker Engine, which Podman speaks, too.
 
 use std::error::Error as _;
+use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
-use std::pin::Pin;
+
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bollard::errors::Error;
 use bollard::models::{ContainerSummary, EndpointSettings};
-use bollard::query_parameters::{InspectContainerOptions, ListContainersOptions, StopContainerOptions};
+use bollard::query_parameters::{EventsOptions, InspectContainerOptions, ListContainersOptions, StopContainerOptions};
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use futures_core::Stream as _;
 use hyper::Response;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -21,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
 use super::{Endpoint, Runtime, short};
+use crate::record::Time;
 
 /// The longest answer, in bytes: some thousand containers.
 const LONGEST_ANSWER: usize = 8 << 20;
@@ -78,6 +82,24 @@ impl Api {
     async fn listed(&self, options: ListContainersOptions) -> Result<Vec<Described>, Error> {
         let summaries = self.0.list_containers(Some(options)).await?;
         Ok(summaries.into_iter().filter_map(Described::new).collect())
+    }
+
+    /// The containers that were made in a span of time, removed ones included, with their names: as far as the engine
+    /// remembers, which are the last some hundred things that happened to it.
+    pub(super) async fn created(&self, since: Time, until: Time) -> Result<Vec<(String, String)>, Error> {
+        let seconds =
+            |time: Time| Some(format!("{}.{:09}", time.as_nanos() / 1_000_000_000, time.as_nanos() % 1_000_000_000));
+        let filters = [("type", "container"), ("event", "create")];
+        let filters = filters.map(|(name, value)| (name.to_owned(), vec![value.to_owned()]));
+        let options = EventsOptions { since: seconds(since), until: seconds(until), filters: Some(filters.into()) };
+        let mut events = pin!(self.0.events(Some(options)));
+        let mut created = Vec::new();
+        while let Some(event) = poll_fn(|context| events.as_mut().poll_next(context)).await {
+            let actor = event?.actor.unwrap_or_default();
+            let name = actor.attributes.unwrap_or_default().remove("name");
+            created.extend(actor.id.map(|id| (id, name.unwrap_or_default())));
+        }
+        Ok(created)
     }
 
     /// How a container is just now; none if it was removed.

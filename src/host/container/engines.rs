@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::api::{self, Api, Described, Now};
 use super::{EngineSockets, Runtime};
 use crate::host::HostError;
+use crate::record::Time;
 
 /// How long all engines may take together.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -67,6 +68,24 @@ impl Trouble {
     pub(super) fn to_error(&self) -> HostError {
         HostError::Engine { socket: self.socket.clone(), trouble: self.trouble.clone() }
     }
+}
+
+/// The containers that the engine at a socket made in a span of time, with their names, removed ones included.
+///
+/// # Errors
+///
+/// [`HostError::Engine`] if it does not answer within two seconds.
+pub(crate) fn created(socket: &Path, since: Time, until: Time) -> Result<Vec<(String, String)>, HostError> {
+    let asking = async {
+        let api = Api::at(&socket.into()).map_err(|error| Trouble::new(socket, &error))?;
+        match timeout(PATIENCE, api.created(since, until)).await {
+            Ok(created) => created.map_err(|error| Trouble::new(socket, &error)),
+            Err(_elapsed) => Err(Trouble::late(socket, PATIENCE)),
+        }
+    };
+    let asked = on_a_thread(asking);
+    let asked = asked.map_err(|cause| Trouble::saying(socket, format!("cannot be asked: {cause}")));
+    asked.and_then(|created| created).map_err(|trouble| trouble.to_error())
 }
 
 impl Engines {

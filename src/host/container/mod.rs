@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 pub(crate) use cgroup::id_in_group;
 pub use containers::{Containers, Query};
+pub(crate) use engines::created;
 pub use socket::EngineSockets;
 pub use veth::{Veth, Veths};
 

@@ -72,7 +72,7 @@ fn rules_are_for_the_processes_and_ports_that_they_name() {
         )
         .found(&[
             "reach tried to reach 203.0.113.1 80/tcp: blocked",
-            "reach tried to reach 203.0.113.2 7/udp: blocked, which is denied: deny cidr 203.0.113.2 (egress.rules:2)",
+            "reach tried to reach 203.0.113.2 7/udp: blocked; the rules say: deny cidr 203.0.113.2 (egress.rules:2)",
         ]);
 }
 

@@ -46,8 +46,8 @@ fn what_is_denied_is_found_though_it_is_inside_or_allowed() {
     let parameters = ["--allow=203.0.113.0/24", "--deny=203.0.113.2,10.1.0.0/16"];
     let line = "for host in 203.0.113.1 203.0.113.2 10.1.0.1 192.168.7.1; do $REACH tcp $host 80; done";
     Client::new().check_with(&parameters, line).found(&[
-        "reach reached 203.0.113.2 80/tcp: connected, which is denied: deny cidr 203.0.113.2 (deny[1])",
-        "reach reached 10.1.0.1 80/tcp: connected, which is denied: deny cidr 10.1.0.0/16 (deny[2])",
+        "reach reached 203.0.113.2 80/tcp: connected; the rules say: deny cidr 203.0.113.2 (deny[1])",
+        "reach reached 10.1.0.1 80/tcp: connected; the rules say: deny cidr 10.1.0.0/16 (deny[2])",
     ]);
 }
 
