@@ -99,7 +99,7 @@ struct settings {
 	__u32 spawner;  // the thread whose next children are the command; 0 for none
 	__u32 packets;  // whether all packets are wanted, and not only those that name somebody
 	__u32 rules;    // how many there are; 0 if nothing is refused
-	__u32 engine;   // how many services are watched
+	__u32 patterns; // how many of names
 };
 
 struct {
@@ -366,7 +366,7 @@ static __always_inline void make_key(struct counted_key *key, __u64 cookie, cons
 	__builtin_memcpy(key->address, peer->address, sizeof(key->address));
 }
 
-static __noinline int tell(__u64 cookie, const struct peer *peer, const struct mark *mark, __u32 kind_and_how, __s32 error)
+__noinline int tell(__u64 cookie, const struct peer *peer, const struct mark *mark, __u32 kind_and_how, __s32 error)
 {
 	struct event *event;
 
@@ -421,18 +421,19 @@ enum { MOST_RULES = 1024 };
 enum { ALLOW = 1, DENY = 2 };
 
 struct rule {
-	__u8 address[16];
-	__u8 family; // 0 for any address
-	__u8 prefix; // in bits
-	__u8 action;
-	__u8 protocol; // 0 for any
+	__u64 address[2];
+	__u64 address_mask[2];
+	__u64 process[2]; // its name
+	__u64 process_mask[2];
+	__u32 name; // 0 for none, else a number under which its addresses are learned
 	__u16 first_port;
 	__u16 last_port;
-	__u32 name; // 0 for none, else a number under which its addresses are learned
-	__u8 process_length; // how much of the name has to be the same, its end included; 0 for any process
-	__u8 unused[3];
-	char process[16];
+	__u8 family; // 0 for any address
+	__u8 action;
+	__u8 protocol; // 0 for any
+	__u8 unused[5];
 };
+_Static_assert(sizeof(struct rule) == 80, "nothing is between the fields");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -454,37 +455,33 @@ struct {
 	__type(value, __u32);
 } learned SEC(".maps");
 
-// Answers about names: how many arrived, and how many user space has learned from.
-struct answers {
-	__u64 arrived;
-	__u64 learned;
-};
-
+// Answers about names: how many packets with some have arrived, and how many of them user space has looked at.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct answers);
-} answers SEC(".maps");
+	__type(value, __u64);
+} answers SEC(".maps"), learned_answers SEC(".maps");
+
+static __always_inline int are_answers_open(void)
+{
+	__u32 zero = 0;
+	__u64 *arrived = bpf_map_lookup_elem(&answers, &zero);
+	volatile __u64 *looked_at = bpf_map_lookup_elem(&learned_answers, &zero);
+
+	return arrived && looked_at && *looked_at < *arrived;
+}
 
 struct judged {
+	__u64 address[2];
+	__u64 process[2];
 	const struct peer *peer;
-	char process[16];
 	__u32 verdict; // ALLOW if a rule allows it, DENY if one denies it, 0 if none speaks of it
 };
 
-static __always_inline int is_within(const __u8 *address, const struct rule *rule)
+static __always_inline int differ(const __u64 *one, const __u64 *other, const __u64 *mask)
 {
-	__u32 bits = rule->prefix;
-
-	for (int i = 0; i < 16; i++) {
-		__u8 mask = bits >= 8 ? 0xff : 0xff << (8 - bits);
-
-		if ((address[i] ^ rule->address[i]) & mask)
-			return 0;
-		bits = bits >= 8 ? bits - 8 : 0;
-	}
-	return 1;
+	return (((one[0] ^ other[0]) & mask[0]) | ((one[1] ^ other[1]) & mask[1])) != 0;
 }
 
 static long judge_by(__u32 index, struct judged *judged)
@@ -493,22 +490,15 @@ static long judge_by(__u32 index, struct judged *judged)
 	const struct peer *peer = judged->peer;
 	struct learned key = {};
 
-	if (!rule || (rule->action == ALLOW && judged->verdict == ALLOW))
+	if (!rule || (rule->protocol && rule->protocol != peer->protocol) || peer->port < rule->first_port ||
+	    peer->port > rule->last_port || (rule->family && rule->family != peer->family) ||
+	    differ(judged->address, rule->address, rule->address_mask) ||
+	    differ(judged->process, rule->process, rule->process_mask))
 		return 0;
-	if (rule->protocol && rule->protocol != peer->protocol)
-		return 0;
-	if (peer->port < rule->first_port || peer->port > rule->last_port)
-		return 0;
-	if (rule->family && (rule->family != peer->family || !is_within(peer->address, rule)))
-		return 0;
-	for (int i = 0; i < 16; i++) {
-		if (i < rule->process_length && judged->process[i] != rule->process[i])
-			return 0;
-	}
 	if (rule->name) {
 		key.name = rule->name;
 		key.family = peer->family;
-		__builtin_memcpy(key.address, peer->address, sizeof(key.address));
+		__builtin_memcpy(key.address, judged->address, sizeof(key.address));
 		if (!bpf_map_lookup_elem(&learned, &key))
 			return 0;
 	}
@@ -518,34 +508,257 @@ static long judge_by(__u32 index, struct judged *judged)
 
 static long wait_for_answers(__u32 index, __u64 *until)
 {
-	__u32 zero = 0;
-	volatile struct answers *count = bpf_map_lookup_elem(&answers, &zero);
-
-	return !count || count->learned >= count->arrived || bpf_ktime_get_ns() > *until;
+	return !are_answers_open() || bpf_ktime_get_ns() > *until;
 }
 
 // How long an attempt waits for what an answer that has just arrived says of its address, in nanoseconds.
 enum { PATIENCE = 20 * 1000 * 1000 };
 
-static __noinline int is_refused(const struct peer *peer)
+__noinline int is_refused(const struct peer *peer)
 {
 	const struct settings *set = get_settings();
 	struct judged judged = {};
-	__u32 zero = 0;
-	struct answers *count = bpf_map_lookup_elem(&answers, &zero);
 	__u64 until;
 
-	if (!peer || !set || !set->rules || !count)
+	if (!peer || !set || !set->rules)
 		return 0;
 	judged.peer = peer;
+	__builtin_memcpy(judged.address, peer->address, sizeof(judged.address));
 	bpf_get_current_comm(judged.process, sizeof(judged.process));
 	bpf_loop(set->rules, judge_by, &judged, 0);
-	if (!judged.verdict && count->learned < count->arrived) {
+	if (!judged.verdict && are_answers_open()) {
 		until = bpf_ktime_get_ns() + PATIENCE;
 		bpf_loop(1 << 20, wait_for_answers, &until, 0);
 		bpf_loop(set->rules, judge_by, &judged, 0);
 	}
 	return judged.verdict != ALLOW;
+}
+
+// Tells that an attempt is refused: of a datagram socket once for each peer.
+static __always_inline void refuse(__u64 cookie, const struct peer *peer, const struct mark *mark, __u32 how)
+{
+	enum { EPERM = 1, WAS_REFUSED = 2 };
+	struct counted none = {}, *counted;
+	struct counted_key key;
+
+	if (peer->protocol != IPPROTO_TCP) {
+		make_key(&key, cookie, peer);
+		bpf_map_update_elem(&peers, &key, &none, BPF_NOEXIST);
+		counted = bpf_map_lookup_elem(&peers, &key);
+		if (counted && counted->told == WAS_REFUSED)
+			return;
+		if (counted)
+			counted->told = WAS_REFUSED;
+	}
+	tell(cookie, peer, mark, REFUSED | how << 16, EPERM);
+}
+
+// --- Answers about names ------------------------------------------------------------------------------------------------
+
+// What an answer says of addresses is learned here, before the answer is read by whoever asked: he may connect at once.
+// User space learns from it, too, and from what is not looked at here: aliases, answers over TCP, odd patterns.
+
+enum { MOST_NAME = 256, MOST_SUFFIX = 64, MOST_LABELS = 128, MOST_RECORDS = 64, MOST_MATCHES = 8 };
+
+// How names end that a rule is for, as they are on the wire, in small letters.
+struct pattern {
+	__u32 name; // the number of the rule's names
+	__u8 length;
+	__u8 below; // something has to come before
+	__u8 unused[2];
+	__u8 suffix[MOST_SUFFIX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MOST_RULES);
+	__type(key, __u32);
+	__type(value, struct pattern);
+} patterns SEC(".maps");
+
+// What is known of the answer that is looked at.
+struct reading {
+	__u8 name[MOST_NAME]; // the name that was asked for
+	__u8 starts[MOST_NAME]; // whether a label begins there
+	__u32 at; // in the name
+	__u32 length; // of the name, with its end; 0 while that is not known
+	__u32 matches[MOST_MATCHES];
+	__u32 count; // of the matches
+	__u32 offset; // in the packet
+	struct __sk_buff *skb;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct reading);
+} readings SEC(".maps");
+
+static __always_inline struct reading *get_reading(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&readings, &zero);
+}
+
+static __always_inline __u8 lower(__u8 letter)
+{
+	return letter >= 'A' && letter <= 'Z' ? letter + 32 : letter;
+}
+
+static long read_label(__u32 index, void *context)
+{
+	struct reading *reading = get_reading();
+	__u32 at;
+	__u8 length;
+
+	if (!reading)
+		return 1;
+	at = reading->at & (MOST_NAME - 1);
+	length = reading->name[at];
+	reading->starts[at] = 1;
+	if (!length)
+		reading->length = at + 1;
+	reading->at = at + 1 + length;
+	return !length || length > 63 || reading->at >= MOST_NAME;
+}
+
+struct comparison {
+	const struct pattern *pattern;
+	__u32 offset;
+	__u32 differs;
+};
+
+static long compare(__u32 index, struct comparison *comparison)
+{
+	struct reading *reading = get_reading();
+	__u8 letter;
+
+	if (!reading)
+		return 1;
+	letter = reading->name[(comparison->offset + index) & (MOST_NAME - 1)];
+	comparison->differs = lower(letter) != comparison->pattern->suffix[index & (MOST_SUFFIX - 1)];
+	return comparison->differs;
+}
+
+static long match(__u32 index, void *context)
+{
+	struct pattern *pattern = bpf_map_lookup_elem(&patterns, &index);
+	struct reading *reading = get_reading();
+	struct comparison comparison = { .pattern = pattern };
+	__u32 offset;
+
+	if (!pattern || !reading)
+		return 1;
+	offset = reading->length - pattern->length;
+	if (pattern->length > reading->length || (offset != 0) != pattern->below ||
+	    !reading->starts[offset & (MOST_NAME - 1)])
+		return 0;
+	comparison.offset = offset;
+	bpf_loop(pattern->length, compare, &comparison, 0);
+	if (!comparison.differs) {
+		reading->matches[reading->count & (MOST_MATCHES - 1)] = pattern->name;
+		reading->count++;
+	}
+	return reading->count >= MOST_MATCHES;
+}
+
+static __always_inline void learn(const struct reading *reading, const __u8 *address, __u32 family)
+{
+	struct learned key = { .family = family };
+	__u32 one = 1;
+
+	__builtin_memcpy(key.address, address, family == AF_INET ? 4 : 16);
+	for (int i = 0; i < MOST_MATCHES; i++) {
+		if (i >= reading->count)
+			break;
+		key.name = reading->matches[i];
+		bpf_map_update_elem(&learned, &key, &one, BPF_ANY);
+	}
+}
+
+// The fixed part of a resource record.
+struct record {
+	__be16 type;
+	__be16 class;
+	__be16 ttl[2]; // for it is not aligned
+	__be16 length;
+};
+
+static long read_record(__u32 index, struct __sk_buff **skb)
+{
+	enum { A = 1, AAAA = 28 };
+	struct reading *reading = get_reading();
+	struct record record;
+	__u8 address[16];
+	__u8 byte;
+
+	if (!reading)
+		return 1;
+	// Whom it is about: nearly always the place where that was said before.
+	for (int i = 0; i < 16; i++) {
+		if (bpf_skb_load_bytes(*skb, reading->offset, &byte, 1))
+			return 1;
+		reading->offset += byte >= 0xc0 ? 2 : byte + 1;
+		if (!byte || byte >= 0xc0)
+			break;
+	}
+	if (bpf_skb_load_bytes(*skb, reading->offset, &record, sizeof(record)))
+		return 1;
+	reading->offset += sizeof(record);
+	if (record.type == bpf_htons(A) && record.length == bpf_htons(4) &&
+	    !bpf_skb_load_bytes(*skb, reading->offset, address, 4))
+		learn(reading, address, AF_INET);
+	if (record.type == bpf_htons(AAAA) && record.length == bpf_htons(16) &&
+	    !bpf_skb_load_bytes(*skb, reading->offset, address, 16))
+		learn(reading, address, AF_INET6);
+	reading->offset += bpf_ntohs(record.length);
+	return 0;
+}
+
+// The header of a message about names.
+struct message_header {
+	__be16 id;
+	__u8 flags[2];
+	__be16 questions;
+	__be16 answers;
+};
+
+static __noinline int learn_from(struct __sk_buff *skb, __u32 payload, __u32 count)
+{
+	enum { HEADER = 12, IS_ANSWER = 0x80, CODE = 0x0f };
+	struct reading *reading = get_reading();
+	struct message_header header;
+	__u32 length;
+
+	if (!reading || bpf_skb_load_bytes(skb, payload, &header, sizeof(header)) || !(header.flags[0] & IS_ANSWER) ||
+	    header.flags[1] & CODE || header.questions != bpf_htons(1))
+		return 0;
+	payload += HEADER;
+	length = skb->len - payload;
+	if (payload >= skb->len)
+		return 0;
+	if (length > MOST_NAME)
+		length = MOST_NAME;
+	__builtin_memset(reading, 0, sizeof(*reading));
+	// The verifier has to see the bounds where they are needed.
+	asm volatile("" : "+r"(length));
+	if (!length || length > MOST_NAME)
+		return 0;
+	if (bpf_skb_load_bytes(skb, payload, reading->name, length))
+		return 0;
+	bpf_loop(MOST_LABELS, read_label, 0, 0);
+	if (!reading->length)
+		return 0;
+	bpf_loop(count, match, 0, 0);
+	if (!reading->count)
+		return 0;
+	// Behind the name stand its type and its class.
+	reading->offset = payload + reading->length + 4;
+	count = bpf_ntohs(header.answers);
+	bpf_loop(count < MOST_RECORDS ? count : MOST_RECORDS, read_record, &skb, 0);
+	return 0;
 }
 
 // --- Sockets ------------------------------------------------------------------------------------------------------------
@@ -593,21 +806,23 @@ static __always_inline int attempt(struct bpf_sock_addr *context, struct peer *p
 	mark->reason = reason;
 	mark->is_resolver |= peer->port == DNS;
 	cookie = bpf_get_socket_cookie(context);
+	// A datagram socket that is connected has not reached for anybody yet: many only look up the address that they would
+	// send from. What they send is judged when it leaves.
+	if (connects && peer->protocol != IPPROTO_TCP)
+		return 1;
 	if (reason & OF_COMMAND && is_refused(peer)) {
-		tell(cookie, peer, mark, REFUSED | (connects ? BY_CONNECT : BY_SEND) << 16, 1);
+		refuse(cookie, peer, mark, connects ? BY_CONNECT : BY_SEND);
 		return 0;
 	}
 	if (!connects) {
 		note(cookie, peer, mark, BY_SEND, 0);
-	} else if (peer->protocol == IPPROTO_TCP) {
+	} else {
 		mark->told = 1;
 		mark->family = peer->family;
 		mark->peer_port = peer->port;
 		__builtin_memcpy(mark->peer, peer->address, sizeof(mark->peer));
 		tell(cookie, peer, mark, BEGUN | BY_CONNECT << 16, 0);
 	}
-	// A datagram socket that is connected has not reached for anybody yet: many only look up the address that they would
-	// send from.
 	return 1;
 }
 
@@ -680,7 +895,7 @@ static __noinline int tell_state(const struct sock *sk, const struct mark *mark,
 {
 	/// A flag of sockets whose peer has sent its FIN, which counts as a byte.
 	enum { SOCK_DONE = 1 };
-	const struct tcp_sock *tcp = (const void *)sk;
+	const struct tcp_sock *tcp;
 	struct event *event;
 
 	if (!sk || !mark)
@@ -693,17 +908,20 @@ static __noinline int tell_state(const struct sock *sk, const struct mark *mark,
 	event->protocol = IPPROTO_TCP;
 	event->family = mark->family;
 	event->port = mark->peer_port;
-	event->error = BPF_CORE_READ(sk, sk_err);
-	event->bytes_out = BPF_CORE_READ(tcp, bytes_sent);
-	event->bytes_in = BPF_CORE_READ(tcp, bytes_received);
-	if (event->bytes_in && BPF_CORE_READ(sk, __sk_common.skc_flags) & 1 << SOCK_DONE)
+	event->error = sk->sk_err;
+	tcp = bpf_skc_to_tcp_sock((void *)sk);
+	if (tcp) {
+		event->bytes_out = tcp->bytes_sent;
+		event->bytes_in = tcp->bytes_received;
+	}
+	if (event->bytes_in && sk->__sk_common.skc_flags & 1 << SOCK_DONE)
 		event->bytes_in--;
-	event->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	event->local_port = sk->__sk_common.skc_num;
 	__builtin_memcpy(event->address, mark->peer, sizeof(event->address));
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6)
+	if (sk->__sk_common.skc_family == AF_INET6)
 		BPF_CORE_READ_INTO((struct in6_addr *)event->local, sk, __sk_common.skc_v6_rcv_saddr);
 	else
-		BPF_CORE_READ_INTO((__be32 *)event->local, sk, __sk_common.skc_rcv_saddr);
+		*(__be32 *)event->local = sk->__sk_common.skc_rcv_saddr;
 	submit(event);
 	return 0;
 }
@@ -771,32 +989,24 @@ int sock_release(struct bpf_sock *sk)
 
 // --- What comes of system calls -----------------------------------------------------------------------------------------
 
-// A system call that ended: its number and what it was given.
+// What a system call was given.
 struct call {
-	int number;
 	__u64 arguments[5];
 };
 
-enum { CONNECT, SENDTO, SENDMSG, SENDMMSG, WRITE, WRITEV, SOCKET, OTHER };
+enum { CONNECT, SENDTO, SENDMSG, SENDMMSG, WRITE, WRITEV, OTHER };
 
-static __always_inline int read_call(struct call *call, void *registers)
+// Which system call it is. Every one of the machine passes here: nothing else of it is read.
+static __always_inline __u32 which_call(const void *registers)
 {
 	if (bpf_core_type_exists(struct pt_regs___x86) && bpf_core_field_exists(((struct pt_regs___x86 *)0)->orig_ax)) {
-		struct pt_regs___x86 *x86 = registers;
+		const struct pt_regs___x86 *x86 = registers;
 
-		call->number = BPF_CORE_READ(x86, orig_ax);
-		call->arguments[0] = BPF_CORE_READ(x86, di);
-		call->arguments[1] = BPF_CORE_READ(x86, si);
-		call->arguments[2] = BPF_CORE_READ(x86, dx);
-		call->arguments[3] = BPF_CORE_READ(x86, r10);
-		call->arguments[4] = BPF_CORE_READ(x86, r8);
-		switch (call->number) {
+		switch ((int)x86->orig_ax) {
 		case 1:
 			return WRITE;
 		case 20:
 			return WRITEV;
-		case 41:
-			return SOCKET;
 		case 42:
 			return CONNECT;
 		case 44:
@@ -809,19 +1019,13 @@ static __always_inline int read_call(struct call *call, void *registers)
 		return OTHER;
 	}
 	if (bpf_core_field_exists(((struct pt_regs___arm64 *)0)->syscallno)) {
-		struct pt_regs___arm64 *arm = registers;
+		const struct pt_regs___arm64 *arm = registers;
 
-		call->number = BPF_CORE_READ(arm, syscallno);
-		call->arguments[0] = BPF_CORE_READ(arm, orig_x0);
-		for (int i = 1; i < 5; i++)
-			call->arguments[i] = BPF_CORE_READ(arm, user_regs.regs[i]);
-		switch (call->number) {
+		switch (arm->syscallno) {
 		case 64:
 			return WRITE;
 		case 66:
 			return WRITEV;
-		case 198:
-			return SOCKET;
 		case 203:
 			return CONNECT;
 		case 206:
@@ -833,6 +1037,25 @@ static __always_inline int read_call(struct call *call, void *registers)
 		}
 	}
 	return OTHER;
+}
+
+static __always_inline void read_call(struct call *call, const void *registers)
+{
+	if (bpf_core_type_exists(struct pt_regs___x86) && bpf_core_field_exists(((struct pt_regs___x86 *)0)->orig_ax)) {
+		const struct pt_regs___x86 *x86 = registers;
+
+		call->arguments[0] = x86->di;
+		call->arguments[1] = x86->si;
+		call->arguments[2] = x86->dx;
+		call->arguments[3] = x86->r10;
+		call->arguments[4] = x86->r8;
+	} else if (bpf_core_field_exists(((struct pt_regs___arm64 *)0)->syscallno)) {
+		const struct pt_regs___arm64 *arm = registers;
+
+		call->arguments[0] = arm->orig_x0;
+		for (int i = 1; i < 5; i++)
+			call->arguments[i] = BPF_CORE_READ(arm, user_regs.regs[i]);
+	}
 }
 
 // The socket behind a file descriptor of this process; 0 if it is something else.
@@ -977,7 +1200,7 @@ static __noinline int failed(struct call *call, __u32 which, long result)
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(sys_exit, void *registers, long result)
+int BPF_PROG(sys_exit, const void *registers, long result)
 {
 	enum { AF_UNIX = 1 };
 	struct call call = {};
@@ -986,13 +1209,12 @@ int BPF_PROG(sys_exit, void *registers, long result)
 
 	if (result < 0 ? says_nothing(result) : result != 0)
 		return 0;
-	which = read_call(&call, registers);
-	if (which == OTHER || which == SOCKET)
+	which = which_call(registers);
+	if (which == OTHER || (!result && which != CONNECT))
 		return 0;
+	read_call(&call, registers);
 	if (result < 0)
 		return failed(&call, which, result);
-	if (which != CONNECT)
-		return 0;
 	sk = socket_of(call.arguments[0]);
 	if (sk && BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX)
 		asked(sk, current_pid());
@@ -1009,8 +1231,10 @@ struct packet {
 	__u32 pid;
 	__u32 length;
 	__u32 captured;
-	__u32 is_outgoing;
+	__u32 kind;
 };
+
+enum { INCOMING = 0, OUTGOING = 1, ANSWER = 2 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -1043,7 +1267,7 @@ COPY(SMALL)
 COPY(LARGE)
 COPY(LARGEST)
 
-static __always_inline void copy(struct __sk_buff *skb, const struct mark *mark, __u64 cookie, __u32 is_outgoing)
+static __always_inline void copy(struct __sk_buff *skb, const struct mark *mark, __u64 cookie, __u32 kind)
 {
 	struct packet head = {};
 	__u32 length = skb->len;
@@ -1052,7 +1276,7 @@ static __always_inline void copy(struct __sk_buff *skb, const struct mark *mark,
 	head.cookie = cookie;
 	head.pid = mark->pid;
 	head.length = length;
-	head.is_outgoing = is_outgoing;
+	head.kind = kind;
 	if (length <= SMALL)
 		copy_SMALL(skb, &head, length);
 	else if (length <= LARGE)
@@ -1075,16 +1299,16 @@ struct ports {
 
 static __always_inline int read_route(struct __sk_buff *skb, struct route *route, int is_outgoing)
 {
-	__u32 words[4], address, offset;
+	__u32 header[5], words[4], offset;
 	struct ports ports;
 	__u8 byte, next;
 
 	if (skb->protocol == bpf_htons(0x0800)) {
-		if (bpf_skb_load_bytes(skb, 0, &byte, 1) || bpf_skb_load_bytes(skb, 9, &next, 1) ||
-		    bpf_skb_load_bytes(skb, is_outgoing ? 16 : 12, &address, 4))
+		if (bpf_skb_load_bytes(skb, 0, header, sizeof(header)))
 			return 0;
-		set_ipv4(&route->peer, address);
-		offset = (byte & 15) * 4;
+		set_ipv4(&route->peer, header[is_outgoing ? 4 : 3]);
+		next = ((__u8 *)header)[9];
+		offset = (((__u8 *)header)[0] & 15) * 4;
 	} else if (skb->protocol == bpf_htons(0x86dd)) {
 		if (bpf_skb_load_bytes(skb, 6, &next, 1) ||
 		    bpf_skb_load_bytes(skb, is_outgoing ? 24 : 8, words, sizeof(words)))
@@ -1156,12 +1380,15 @@ static __always_inline int handle(struct __sk_buff *skb, int is_outgoing)
 	mark = bpf_sk_storage_get(&marks, sk, 0, 0);
 	if (!mark || !read_route(skb, &route, is_outgoing))
 		return 1;
-	cookie = bpf_get_socket_cookie(skb);
 	// What a raw socket sends of these counts by what it is.
 	if (route.peer.protocol != IPPROTO_TCP || sk->protocol != IPPROTO_TCP) {
+		cookie = bpf_get_socket_cookie(skb);
 		if (is_outgoing) {
-			if (sk->protocol != IPPROTO_UDP && mark->reason & OF_COMMAND && is_refused(&route.peer)) {
-				tell(cookie, &route.peer, mark, REFUSED | BY_PACKET << 16, 1);
+			make_key(&key, cookie, &route.peer);
+			counted = bpf_map_lookup_elem(&peers, &key);
+			// Whoever spoke first may be answered.
+			if (!(counted && counted->is_answer) && mark->reason & OF_COMMAND && is_refused(&route.peer)) {
+				refuse(cookie, &route.peer, mark, BY_PACKET);
 				return 0;
 			}
 			counted = note(cookie, &route.peer, mark, BY_PACKET, 0);
@@ -1187,13 +1414,16 @@ static __always_inline int handle(struct __sk_buff *skb, int is_outgoing)
 		}
 	}
 	if (set->packets || names_somebody(skb, mark, &route, is_outgoing)) {
-		if (!is_outgoing && set->rules && (mark->is_resolver || route.peer.port == DNS)) {
-			struct answers *count = bpf_map_lookup_elem(&answers, &zero);
+		__u32 kind = is_outgoing ? OUTGOING : INCOMING;
+		__u64 *arrived = bpf_map_lookup_elem(&answers, &zero);
 
-			if (count)
-				__sync_fetch_and_add(&count->arrived, 1);
+		if (!is_outgoing && arrived && set->rules && (mark->is_resolver || route.peer.port == DNS)) {
+			kind = ANSWER;
+			if (set->patterns && route.peer.protocol == IPPROTO_UDP)
+				learn_from(skb, route.payload, set->patterns);
+			__sync_fetch_and_add(arrived, 1);
 		}
-		copy(skb, mark, cookie, is_outgoing);
+		copy(skb, mark, bpf_get_socket_cookie(skb), kind);
 	}
 	return 1;
 }

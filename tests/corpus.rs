@@ -43,6 +43,11 @@ fn connections_of_the_corpus_give_the_same_exchanges_however_they_are_split() {
 }
 
 #[test]
+fn dns_of_the_corpus_is_told_once_and_can_be_shown() {
+    replay("dns", targets::dns::check);
+}
+
+#[test]
 fn scripts_of_the_corpus_end() {
     replay("script", targets::script::check);
 }

@@ -2,6 +2,7 @@
 //! corpus, with the compiler and the flags of every other test.
 
 pub mod captures;
+pub mod dns;
 pub mod frames;
 pub mod http;
 pub mod policy;

@@ -1,6 +1,7 @@
 //! Attempts while they last: what the kernel tells of sockets, put together.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::attempt::{Attempt, Reached, Whose, reached_of};
@@ -9,11 +10,14 @@ use super::hook::Counted;
 use super::process::Process;
 use crate::record::Time;
 
-/// Attempts whose sockets are open, by socket.
+/// Attempts whose sockets are open, by socket, protocol and peer.
 #[derive(Debug, Default)]
-pub(super) struct Open {
-    by_socket: HashMap<u64, Vec<Attempt>>,
-}
+pub(super) struct Open(BTreeMap<Key, Attempt>);
+
+type Key = (u64, u16, SocketAddr);
+
+/// How many are kept; of others it is told at once what is known by then.
+const MOST: usize = 1 << 20;
 
 impl Open {
     /// Takes in what happened to a socket of a process, and gives the attempts that are over with it.
@@ -21,11 +25,14 @@ impl Open {
         match happening.step {
             Step::Begun(how) => {
                 let attempt = begin(happening, process, time, how);
-                let attempts = self.by_socket.entry(happening.cookie).or_default();
                 // A TCP socket that connects again is done with the attempt before.
-                let before = if attempt.is_tcp() { std::mem::take(attempts) } else { Vec::new() };
-                attempts.push(attempt);
-                before.into_iter().map(|attempt| ended(attempt, Some(time))).collect()
+                let mut over = if attempt.is_tcp() { self.close(happening.cookie, time) } else { Vec::new() };
+                if self.0.len() < MOST {
+                    self.0.insert((happening.cookie, happening.protocol, happening.peer), attempt);
+                } else {
+                    over.push(attempt);
+                }
+                over
             }
             Step::Refused(how) => {
                 let mut attempt = begin(happening, process, time, how);
@@ -52,11 +59,19 @@ impl Open {
     }
 
     fn attempt(&mut self, happening: &Happening) -> Option<&mut Attempt> {
-        let attempts = self.by_socket.get_mut(&happening.cookie)?;
-        let is_it = |attempt: &&mut Attempt| {
-            attempt.is_tcp() || (attempt.peer == happening.peer && attempt.protocol == happening.protocol)
+        let exact = (happening.cookie, happening.protocol, happening.peer);
+        let key = if self.0.contains_key(&exact) {
+            exact
+        } else {
+            // A TCP socket has one attempt, whatever is said of its peer.
+            *self.of_socket(happening.cookie).find(|(_, attempt)| attempt.is_tcp())?.0
         };
-        attempts.iter_mut().rev().find(is_it)
+        self.0.get_mut(&key)
+    }
+
+    fn of_socket(&self, cookie: u64) -> impl Iterator<Item = (&Key, &Attempt)> {
+        let lowest = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+        self.0.range((cookie, 0, lowest)..).take_while(move |((of, ..), _)| *of == cookie)
     }
 
     fn failed(&mut self, happening: &Happening, time: Time) -> Vec<Attempt> {
@@ -87,8 +102,9 @@ impl Open {
     }
 
     fn close(&mut self, cookie: u64, time: Time) -> Vec<Attempt> {
-        let attempts = self.by_socket.remove(&cookie).unwrap_or_default();
-        attempts.into_iter().map(|attempt| ended(attempt, Some(time))).collect()
+        let keys: Vec<Key> = self.of_socket(cookie).map(|(key, _)| *key).collect();
+        let closed = keys.iter().filter_map(|key| self.0.remove(key));
+        closed.map(|attempt| ended(attempt, Some(time))).collect()
     }
 
     /// Closes what a process sent past the network stack, as there is no socket that says when; gives it with what stands
@@ -100,9 +116,8 @@ impl Open {
 
     /// The attempts that are not over, with their sockets.
     pub(super) fn rest(&mut self) -> Vec<(u64, Attempt)> {
-        let rest = std::mem::take(&mut self.by_socket);
-        let mut rest: Vec<_> =
-            rest.into_iter().flat_map(|(cookie, attempts)| attempts.into_iter().map(move |it| (cookie, it))).collect();
+        let rest = std::mem::take(&mut self.0);
+        let mut rest: Vec<_> = rest.into_iter().map(|((cookie, ..), attempt)| (cookie, attempt)).collect();
         rest.sort_by_key(|(_, attempt)| attempt.time);
         rest.iter_mut().for_each(|(_, attempt)| {
             if attempt.is_tcp() && attempt.reached == Reached::NotSent {

@@ -8,11 +8,12 @@ use super::attempt::{Attempt, Reached, Whose};
 use super::event::{How, Reason};
 use super::names::Names;
 use super::process::Process;
+use super::unhooked::Tree;
 use crate::flow::{Analyzer, Event, Flow, FlowId, Interest, Owner, Ownership, Side};
 use crate::limits::{Limits, Loss};
 use crate::protocol::dns::{self, DnsQuery};
 use crate::protocol::tls::{self, TlsHandshake};
-use crate::record::Row;
+use crate::record::{Row, Time};
 
 /// A row for each conversation, of the client's attempt to reach the server, with the names that it went by.
 pub struct Captured {
@@ -25,6 +26,8 @@ pub struct Captured {
     server_names: HashMap<(SocketAddr, SocketAddr), Arc<str>>,
     queries: Vec<DnsQuery>,
     handshakes: Vec<TlsHandshake>,
+    /// Whose attempts are wanted; with them come those of which nobody knows the process.
+    of: Option<Tree>,
 }
 
 impl Captured {
@@ -39,7 +42,16 @@ impl Captured {
             server_names: HashMap::new(),
             queries: Vec::new(),
             handshakes: Vec::new(),
+            of: None,
         }
+    }
+}
+
+impl Captured {
+    /// Leaves out what others do.
+    pub(super) fn of(mut self, of: Tree) -> Self {
+        self.of = Some(of);
+        self
     }
 }
 
@@ -59,6 +71,7 @@ impl Analyzer for Captured {
         let interest = if wanted.contains(&true) { Interest::Payload } else { Interest::Flow };
         for query in self.queries.drain(..) {
             self.names.learn(&asker(query.client()), &query);
+            self.names.learn(&None, &query);
         }
         for handshake in self.handshakes.drain(..) {
             if let Some(name) = handshake.server_name() {
@@ -66,7 +79,11 @@ impl Analyzer for Captured {
             }
         }
         if let Event::Closed(_) = event {
-            rows.push(Arc::new(self.attempt(flow)));
+            let mut attempt = self.attempt(flow);
+            if let Some(whose) = whose(flow, self.of.as_ref()) {
+                attempt.whose = whose;
+                rows.push(Arc::new(attempt));
+            }
         }
         interest
     }
@@ -80,6 +97,14 @@ impl Analyzer for Captured {
 }
 
 impl Captured {
+    /// The names that the client got for the server, or somebody else in the capture: a host may ask from one address and
+    /// connect from another.
+    fn names_of(&self, client: SocketAddr, server: SocketAddr, time: Time) -> Vec<Arc<str>> {
+        let server = server.ip().to_canonical();
+        let own = self.names.of(&asker(client), server, time);
+        if own.is_empty() { self.names.of(&None, server, time) } else { own }
+    }
+
     fn attempt(&mut self, flow: &Flow) -> Attempt {
         let [client, server] = Side::BOTH.map(|side| flow.endpoint(side));
         let [out, back] = Side::BOTH.map(|side| flow.sent(side));
@@ -99,9 +124,19 @@ impl Captured {
             error: 0,
             packets: Some([out[0], back[0]]),
             bytes: Some([out[1], back[1]]),
-            names: self.names.of(&asker(client), server.ip().to_canonical(), start),
+            names: self.names_of(client, server, start),
             server_name: self.server_names.remove(&(client, server)),
         }
+    }
+}
+
+/// Whose attempt a conversation is; none if it is that of others.
+fn whose(flow: &Flow, of: Option<&Tree>) -> Option<Whose> {
+    let Some(tree) = of else { return Some(Whose::Packet) };
+    match flow.owners().map(|owners| &owners.client)? {
+        Ownership::Known(owner) => owner.pid.is_some_and(|pid| tree.has(pid)).then_some(Whose::Descent),
+        Ownership::Unknown(why) => Some(Whose::Unknown(why.as_ref().into())),
+        Ownership::Elsewhere => None,
     }
 }
 

@@ -33,6 +33,10 @@ impl Running {
         Ok(Self { child, ended: None, asked_to_end: false })
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How it ended, if it did.
     pub(super) fn ended(&mut self) -> io::Result<Option<Exit>> {
         if self.ended.is_none() {

@@ -8,8 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::host::container::{Containers, EngineSockets, KnownBy, Query};
+use crate::host::local::{Node, has_clients};
 
 /// Programs that begin containers, or look after those that run.
 const PROGRAMS: [&str; 7] =
@@ -42,6 +44,8 @@ pub(super) struct Engines {
     known: Arc<Mutex<HashMap<Arc<str>, Known>>>,
     lookups: Vec<JoinHandle<()>>,
     seen: HashSet<Arc<str>>,
+    /// The container that is watched, if it is one.
+    target: Option<String>,
 }
 
 /// What engines said of a container when a program began to run in it.
@@ -62,12 +66,9 @@ impl Engines {
         engines.dedup();
         let query = Query { all: true, sockets: sockets.clone() };
         let pids = if engines.is_empty() { Vec::new() } else { pids() };
+        let others = engines.iter().filter(|path| keeps_clients(path));
+        let others = others.map(|path| format!("somebody was connected to {} before", path.display())).collect();
         let before = if engines.is_empty() { Containers::default() } else { Containers::read(&query) };
-        let others = engines
-            .iter()
-            .filter(|path| has_clients(path, &pids))
-            .map(|path| format!("somebody was connected to {} before", path.display()));
-        let others = others.collect();
         let resolvers = RESOLVERS.into_iter().filter(|path| Path::new(path).exists()).map(Service::Resolver);
         Self {
             others,
@@ -80,7 +81,19 @@ impl Engines {
             known: Arc::default(),
             lookups: Vec::new(),
             seen: HashSet::new(),
+            target: None,
         }
+    }
+
+    /// This container is watched: whatever runs in it is meant.
+    pub(super) fn target(&mut self, id: &str, name: &str) {
+        self.known().entry(id.into()).or_default().name = Some(name.into());
+        self.target = Some(id.to_owned());
+    }
+
+    /// Whether a process in this container is meant, whoever began it.
+    pub(super) fn is_target(&self, container: Option<&Arc<str>>) -> bool {
+        container.is_some_and(|id| self.target.as_deref() == Some(&**id))
     }
 
     /// Somebody connected to the service with that number.
@@ -186,17 +199,16 @@ fn pids() -> Vec<u32> {
     engines.filter_map(|process| u32::try_from(process.pid()).ok()).collect()
 }
 
-/// Whether somebody is connected to a local socket, as far as the network namespaces of these processes tell.
-fn has_clients(socket: &Path, pids: &[u32]) -> bool {
-    /// `SS_CONNECTED` in the table of unix(7).
-    const CONNECTED: &str = "03";
-    let table = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/net/unix")).unwrap_or_default();
-    pids.iter().map(table).any(|table| {
-        table.lines().any(|line| {
-            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-            let path = fields.get(7).and_then(|path| fs::canonicalize(path).ok());
-            fields.get(5) == Some(&CONNECTED) && path.as_deref() == Some(socket)
-        })
+/// Whether somebody stays connected to a local socket, or may be: those who have just left are still there for a moment.
+fn keeps_clients(socket: &Path) -> bool {
+    const MOMENT: Duration = Duration::from_millis(50);
+    const LOOKS: usize = 4;
+    let Ok(node) = Node::of(socket) else { return false };
+    (0..LOOKS).all(|look| {
+        if look > 0 {
+            std::thread::sleep(MOMENT);
+        }
+        has_clients(node).unwrap_or(true)
     })
 }
 

@@ -188,6 +188,8 @@ pub(super) struct Copied {
     pub(super) length: u32,
     /// Whether it left.
     pub(super) is_outgoing: bool,
+    /// Whether it is counted as an answer about names.
+    pub(super) is_answer: bool,
     /// What of it was copied.
     pub(super) bytes: Vec<u8>,
 }
@@ -197,8 +199,8 @@ impl Copied {
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut fields = Fields(bytes);
         let (time, cookie) = (fields.u64()?, fields.u64()?);
-        let (pid, length, captured, is_outgoing) = (fields.u32()?, fields.u32()?, fields.u32()?, fields.u32()? != 0);
+        let (pid, length, captured, kind) = (fields.u32()?, fields.u32()?, fields.u32()?, fields.u32()?);
         let bytes = fields.0.get(..captured as usize)?.to_vec();
-        Some(Self { time, cookie, pid, length, is_outgoing, bytes })
+        Some(Self { time, cookie, pid, length, is_outgoing: kind == 1, is_answer: kind == 2, bytes })
     }
 }

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use aya::Ebpf;
@@ -10,6 +9,7 @@ use aya::maps::{Array, HashMap, MapData, RingBuf};
 
 use super::event::{Copied, Event, Reason};
 use crate::host::bpf::{self, BpfError};
+use crate::host::local::Node;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/bpf/egress.bpf.o"));
 
@@ -22,6 +22,10 @@ pub(super) struct Hook {
     services: HashMap<MapData, [u64; 2], u32>,
     processes: HashMap<MapData, u32, u32>,
     peers: HashMap<MapData, [u8; 32], [u64; 6]>,
+    rules: Array<MapData, [u8; 80]>,
+    patterns: Array<MapData, [u8; 72]>,
+    learned: HashMap<MapData, [u8; 24], u32>,
+    answers: Array<MapData, u64>,
     /// Holds the links.
     _programs: Ebpf,
 }
@@ -52,8 +56,8 @@ pub(super) struct Settings {
     pub(super) packets: bool,
     /// How many rules there are.
     pub(super) rules: u32,
-    /// Whether local services are watched.
-    pub(super) services: bool,
+    /// How many patterns of names there are.
+    pub(super) patterns: u32,
 }
 
 impl Hook {
@@ -73,13 +77,17 @@ impl Hook {
             services: HashMap::try_from(map("services")?)?,
             processes: HashMap::try_from(map("processes")?)?,
             peers: HashMap::try_from(map("peers")?)?,
+            rules: Array::try_from(map("rules")?)?,
+            patterns: Array::try_from(map("patterns")?)?,
+            learned: HashMap::try_from(map("learned")?)?,
+            answers: Array::try_from(map("learned_answers")?)?,
             _programs: programs,
         })
     }
 
     pub(super) fn set(&mut self, settings: Settings) -> Result<(), BpfError> {
-        let Settings { spawner, packets, rules, services } = settings;
-        Ok(self.settings.set(0, [spawner, packets.into(), rules, services.into()], 0)?)
+        let Settings { spawner, packets, rules, patterns } = settings;
+        Ok(self.settings.set(0, [spawner, packets.into(), rules, patterns], 0)?)
     }
 
     /// Watches a process, and what it makes from now on.
@@ -95,10 +103,33 @@ impl Hook {
 
     /// Tells who connects to a local socket from now on, by this number. Nothing if there is no such socket.
     pub(super) fn watch_service(&mut self, socket: &Path, number: u32) -> Result<(), BpfError> {
-        let Ok(metadata) = std::fs::metadata(socket) else { return Ok(()) };
-        // Inside the kernel a device is its numbers, 12 and 20 bits.
-        let device = u64::from(rustix::fs::major(metadata.dev())) << 20 | u64::from(rustix::fs::minor(metadata.dev()));
-        Ok(self.services.insert([metadata.ino(), device], number, 0)?)
+        let Ok(node) = Node::of(socket) else { return Ok(()) };
+        Ok(self.services.insert([node.inode, node.device.into()], number, 0)?)
+    }
+
+    pub(super) fn set_rule(&mut self, place: u32, rule: [u8; 80]) -> Result<(), BpfError> {
+        Ok(self.rules.set(place, rule, 0)?)
+    }
+
+    pub(super) fn set_pattern(&mut self, place: u32, pattern: [u8; 72]) -> Result<(), BpfError> {
+        Ok(self.patterns.set(place, pattern, 0)?)
+    }
+
+    /// Says that an address goes by the names of that number.
+    pub(super) fn learn(&mut self, name: u32, address: IpAddr) {
+        let (octets, family) = octets(address);
+        let mut key = [0; 24];
+        key[..4].copy_from_slice(&name.to_ne_bytes());
+        key[4..8].copy_from_slice(&u32::from(family).to_ne_bytes());
+        key[8..].copy_from_slice(&octets);
+        // The oldest give way; what is not known is refused.
+        let _ = self.learned.insert(key, 1, 0);
+    }
+
+    /// Says how many answers have been looked at.
+    pub(super) fn learned(&mut self, answers: u64) {
+        // Without it those who wait go on after a moment.
+        let _ = self.answers.set(0, answers, 0);
     }
 
     /// Hands on what happened since the last time, without waiting.
@@ -141,19 +172,22 @@ impl Hook {
 fn counted_key(cookie: u64, protocol: u16, peer: SocketAddr) -> [u8; 32] {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&cookie.to_ne_bytes());
-    key[8..24].copy_from_slice(&octets(peer.ip()));
+    key[8..24].copy_from_slice(&octets(peer.ip()).0);
     key[24..26].copy_from_slice(&peer.port().to_ne_bytes());
     key[26..28].copy_from_slice(&protocol.to_ne_bytes());
     key
 }
 
-/// An address as the programs have it: IPv4 in the first four bytes.
-fn octets(address: IpAddr) -> [u8; 16] {
+/// An address as the programs have it, IPv4 in the first four bytes, and its family.
+pub(super) fn octets(address: IpAddr) -> ([u8; 16], u8) {
+    /// `AF_INET` and `AF_INET6` of Linux.
+    const FAMILIES: [u8; 2] = [2, 10];
     match address {
-        IpAddr::V6(address) => address.octets(),
+        IpAddr::V6(address) => (address.octets(), FAMILIES[1]),
         IpAddr::V4(address) => {
-            let [a, b, c, d] = address.octets();
-            [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&address.octets());
+            (bytes, FAMILIES[0])
         }
     }
 }

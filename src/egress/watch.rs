@@ -11,10 +11,12 @@ use super::attempt::Attempt;
 use super::attempts::Open;
 use super::canary::Canary;
 use super::command::{Exit, Running};
+use super::enforcement::{Enforcement, MOST_RULES};
 use super::engines::Engines;
 use super::event::Reason;
 use super::hook::{Hook, Settings};
 use super::introductions::{self, Introductions, Parties};
+use super::policy::Filter;
 use super::process::Processes;
 use super::watcher::Watcher;
 use crate::capture::{Arrival, Cancel, CaptureError, Interface, PacketSource, Progress};
@@ -38,6 +40,8 @@ pub struct Spec {
     pub linger: Duration,
     /// The engines that may begin containers for it.
     pub engines: EngineSockets,
+    /// What they may reach, if what they may not is to be refused: at most 1024 entries.
+    pub enforce: Option<Filter>,
     /// Whether secrets in command lines are shown.
     pub show_secrets: bool,
     /// How much is kept.
@@ -61,14 +65,14 @@ pub enum Packets {
 pub enum Target {
     /// A command that is begun, and what descends from it.
     Command(Vec<String>),
-    /// Processes that run, and what descends from them, with the identifier of their container.
+    /// Processes that run, and what descends from them.
     Processes {
         /// Their numbers.
         pids: Vec<u32>,
         /// Those that make more of them: what they make counts, too.
         makers: Vec<u32>,
-        /// The identifier of their container, if it is one.
-        container: Option<String>,
+        /// The identifier and the name of their container, if it is one.
+        container: Option<(String, String)>,
     },
 }
 
@@ -103,6 +107,9 @@ pub enum WatchError {
     /// The kernel does not take the programs.
     #[error("this kernel cannot tell what a command does: {0}")]
     Kernel(#[from] BpfError),
+    /// There are too many rules to be enforced.
+    #[error("{0} rules cannot be enforced; the kernel takes {MOST_RULES}, those for what is inside among them")]
+    Rules(usize),
     /// There is no thread to be had.
     #[error("cannot watch: {0}")]
     System(#[from] io::Error),
@@ -158,6 +165,11 @@ impl Shared {
         self.changed.notify_all();
     }
 
+    /// An attempt could not be kept.
+    pub(super) fn lose(&self) {
+        self.told().loss.rows += 1;
+    }
+
     pub(super) fn packet(&self, packet: Packet) {
         /// What waits for whoever reads packets, at most.
         const MOST: usize = 65_536;
@@ -193,6 +205,10 @@ pub struct Watch {
 pub struct Report(Arc<Shared>);
 
 impl Report {
+    pub(super) fn of(shared: &Arc<Shared>) -> Self {
+        Self(Arc::clone(shared))
+    }
+
     /// What is known at the end; nothing before.
     #[must_use]
     pub fn conclusion(&self) -> Option<Conclusion> {
@@ -211,6 +227,11 @@ impl Watch {
         if !may_watch() {
             return Err(WatchError::Permission);
         }
+        if let Some(rules) =
+            spec.enforce.as_ref().map(|filter| filter.entries().len()).filter(|rules| *rules > MOST_RULES)
+        {
+            return Err(WatchError::Rules(rules));
+        }
         let mut hook = Hook::attach()?;
         let engines = Engines::find(&spec.engines);
         for (number, service) in (0..).zip(&engines.services) {
@@ -219,11 +240,9 @@ impl Watch {
         for pid in &engines.pids {
             hook.watch(*pid, Reason::ENGINE)?;
         }
-        let settings = Settings {
-            packets: spec.packets == Packets::All,
-            services: !engines.services.is_empty(),
-            ..Settings::default()
-        };
+        let settings = Settings { packets: spec.packets == Packets::All, ..Settings::default() };
+        let enforcement = spec.enforce.clone().map(|filter| Enforcement::begin(filter, &mut hook)).transpose()?;
+        let settings = enforcement.as_ref().map_or(settings, |enforcement| enforcement.settings(settings));
         hook.set(settings)?;
         let shared = Arc::<Shared>::default();
         let mut watcher = Watcher {
@@ -237,6 +256,7 @@ impl Watch {
             open: Open::default(),
             introductions: Introductions::new(&spec.limits),
             held: Vec::new(),
+            enforcement,
             canary: Canary::default(),
             hook,
             spec,
@@ -259,7 +279,7 @@ impl Watch {
     /// Where the end of it is told.
     #[must_use]
     pub fn report(&self) -> Report {
-        Report(Arc::clone(&self.shared))
+        Report::of(&self.shared)
     }
 }
 
@@ -270,7 +290,7 @@ impl Target {
     ///
     /// [`HostError::Unknown`] if there is none.
     pub fn process(pid: u32) -> Result<Self, HostError> {
-        let pids = descendants(pid);
+        let pids = descendants([pid]);
         if pids.is_empty() {
             return Err(HostError::unknown("process", &pid.to_string(), []));
         }
@@ -289,7 +309,7 @@ impl Target {
         }
         let parents = pids.iter().filter_map(|pid| parent(*pid)).filter(|parent| !pids.contains(parent) && *parent > 1);
         let makers = parents.collect();
-        Ok(Self::Processes { pids, makers, container: Some(container.id.clone()) })
+        Ok(Self::Processes { pids, makers, container: Some((container.id.clone(), container.name.clone())) })
     }
 
     /// A name for it, in a word.
@@ -298,7 +318,7 @@ impl Target {
             Self::Command(arguments) => {
                 arguments.first().map_or("command", |program| program.rsplit('/').next().unwrap_or(program)).to_owned()
             }
-            Self::Processes { container: Some(id), .. } => id.get(..12).unwrap_or(id).to_owned(),
+            Self::Processes { container: Some((_, name)), .. } => name.clone(),
             Self::Processes { pids, .. } => pids.first().map_or_else(String::new, u32::to_string),
         }
     }
@@ -309,24 +329,21 @@ fn parent(pid: u32) -> Option<u32> {
     u32::try_from(process.stat().ok()?.ppid).ok()
 }
 
-/// A process, and those that descend from it; nothing if there is none.
-fn descendants(pid: u32) -> Vec<u32> {
+/// Those of these processes that live, and all that descend from them.
+pub(super) fn descendants(of: impl IntoIterator<Item = u32>) -> Vec<u32> {
     let processes = procfs::process::all_processes().into_iter().flatten().flatten();
     let parents: Vec<(u32, u32)> = processes
         .filter_map(|process| {
-            Some((u32::try_from(process.pid()).ok()?, u32::try_from(process.stat().ok()?.ppid).ok()?))
+            let stat = process.stat().ok().filter(|stat| stat.state != 'Z')?;
+            Some((u32::try_from(stat.pid).ok()?, u32::try_from(stat.ppid).ok()?))
         })
         .collect();
-    let mut found: Vec<u32> = parents.iter().filter(|(own, _)| *own == pid).map(|(own, _)| *own).collect();
+    let of: Vec<u32> = of.into_iter().collect();
+    let mut found: Vec<u32> = parents.iter().map(|(own, _)| *own).filter(|own| of.contains(own)).collect();
     let mut at = 0;
     while let Some(parent) = found.get(at).copied() {
-        found.extend(
-            parents
-                .iter()
-                .filter(|(own, of)| *of == parent && !found.contains(own))
-                .map(|(own, _)| *own)
-                .collect::<Vec<_>>(),
-        );
+        let children = parents.iter().filter(|(own, of)| *of == parent && !found.contains(own)).map(|(own, _)| *own);
+        found.extend(children.collect::<Vec<_>>());
         at += 1;
     }
     found
@@ -344,13 +361,14 @@ impl Watcher {
                 self.command = Some(running?);
             }
             Target::Processes { pids, makers, container } => {
-                if let Some(id) = &container {
-                    self.engines.saw(&Arc::from(id.as_str()));
+                if let Some((id, name)) = &container {
+                    self.engines.target(id, name);
                 }
+                let id = container.as_ref().map(|(id, _)| id.as_str());
                 for pid in pids {
                     self.hook.watch(pid, Reason::COMMAND)?;
                     if let Some(process) = Process::read(pid, self.spec.show_secrets) {
-                        self.processes.add(pid, &process.name, &process.command, container.as_deref(), Reason::COMMAND);
+                        self.processes.add(pid, &process.name, &process.command, id, Reason::COMMAND);
                     }
                 }
                 for maker in makers {
@@ -360,6 +378,11 @@ impl Watcher {
         }
         Ok(())
     }
+}
+
+/// What a source has before its first packet and behind its last.
+pub(super) const fn no_packet() -> RawPacket<'static> {
+    RawPacket { time: Time::MIN, length: 0, link: LinkType::RAW, interface: 0, bytes: &[] }
 }
 
 impl PacketSource for Watch {
@@ -390,12 +413,10 @@ impl PacketSource for Watch {
     }
 
     fn packet(&self) -> RawPacket<'_> {
-        let link = LinkType::RAW;
+        let none = no_packet();
         match &self.current {
-            Some(packet) => {
-                RawPacket { time: packet.time, length: packet.length, link, interface: 0, bytes: &packet.bytes }
-            }
-            None => RawPacket { time: Time::MIN, length: 0, link, interface: 0, bytes: &[] },
+            Some(packet) => RawPacket { time: packet.time, length: packet.length, bytes: &packet.bytes, ..none },
+            None => none,
         }
     }
 

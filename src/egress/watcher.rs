@@ -13,11 +13,13 @@ use super::attempt::{Attempt, Whose};
 use super::attempts::Open;
 use super::canary::Canary;
 use super::command::Running;
+use super::enforcement::Enforcement;
 use super::engines::Engines;
 use super::event::{Copied, Event, Reason, What};
 use super::hook::Hook;
 use super::introductions::Introductions;
-use super::process::Processes;
+use super::names::answer;
+use super::process::{Process, Processes};
 use super::watch::{Conclusion, Packet, Packets, Shared, Spec};
 use crate::capture::Cancel;
 use crate::host::BpfError;
@@ -44,6 +46,7 @@ pub(super) struct Watcher {
     pub(super) introductions: Introductions,
     /// Attempts that are over, and of which it is not known yet whose they are or for whom.
     pub(super) held: Vec<(u64, Attempt)>,
+    pub(super) enforcement: Option<Enforcement>,
     pub(super) canary: Canary,
 }
 
@@ -144,7 +147,16 @@ impl Watcher {
 
     fn packet(&mut self, packet: Copied, clock: &Clock) {
         let time = clock.time(packet.time);
-        self.introductions.take(&packet, time, self.processes.numbered(packet.pid));
+        let queries = self.introductions.take(&packet, time, self.processes.numbered(packet.pid));
+        if let Some(enforcement) = &mut self.enforcement {
+            for query in &queries {
+                let (names, addresses) = answer(query);
+                enforcement.learn(&names, &addresses, &mut self.hook);
+            }
+            if packet.is_answer {
+                enforcement.looked(&mut self.hook);
+            }
+        }
         if self.spec.packets > Packets::None {
             self.shared.packet(Packet { time, length: packet.length, bytes: packet.bytes });
         }
@@ -190,16 +202,24 @@ impl Watcher {
         self.engines.asked(service, is_command, &event.name, event.pid);
     }
 
+    /// Whether it is certain that a process is one of those that are watched.
+    fn is_meant(&self, process: &Process) -> bool {
+        process.reason.has(Reason::COMMAND) || self.engines.is_target(process.container.as_ref())
+    }
+
     /// An attempt is over: tells it, unless more will be known of it.
     fn over(&mut self, cookie: u64, mut attempt: Attempt) {
         if !attempt.is_tcp() {
             attempt.count(self.hook.take_counted(cookie, attempt.protocol, attempt.peer));
         }
-        let of_command = attempt.process.as_ref().is_none_or(|process| process.reason.has(Reason::COMMAND));
+        let of_command = attempt.process.as_ref().is_none_or(|process| self.is_meant(process));
         attempt.server_name = self.introductions.server_name(cookie);
         let may_be_named = attempt.server_name.is_none() && attempt.reached.got_through() != Some(false);
-        if of_command && !may_be_named {
+        let is_full = self.held.len() >= self.spec.limits.rows;
+        if of_command && (!may_be_named || is_full) {
             self.tell(attempt);
+        } else if is_full {
+            self.shared.lose();
         } else {
             self.held.push((cookie, attempt));
         }
@@ -227,7 +247,7 @@ impl Watcher {
         for (cookie, mut attempt) in std::mem::take(&mut self.held) {
             attempt.server_name = attempt.server_name.take().or_else(|| self.introductions.server_name(cookie));
             let process = attempt.process.clone();
-            if let Some(process) = process.filter(|process| !process.reason.has(Reason::COMMAND)) {
+            if let Some(process) = process.filter(|process| !self.is_meant(process)) {
                 match self.engines.doubt(process.container.as_ref()) {
                     // Nobody had an engine do anything: what it does is its own.
                     Some(_) if !self.engines.are_asked() => continue,

@@ -9,6 +9,7 @@ mod endpoint;
 mod error;
 mod interface;
 mod link;
+pub(crate) mod local;
 mod namespace;
 mod netlink;
 mod owner;

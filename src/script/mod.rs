@@ -32,4 +32,4 @@ pub use live::{DEFAULT_DURATION, Live, Place};
 pub use permission::{Permission, UnknownPermission};
 pub use primitives::KINDS;
 pub use session::{Builder, IT, Netscript, Report, Session};
-pub use watched::{Subject, Watched};
+pub use watched::{Means, Subject, Watched};

@@ -12,12 +12,12 @@ use super::error::{ErrorKind, thrown};
 use super::error::{capture_error, filter_error, pipeline_error};
 use super::live::{DEFAULT_DURATION, Live};
 use super::plan::{Caller, Fields, Item};
-use super::watched::Watched;
+use super::watched::{Begun, Watched};
 use crate::capture::{
     CaptureError, CaptureFile, FilterSet, LiveCapture, PacketSource, Pipeline, PipelineError, Recording, Stage, Until,
 };
 use crate::egress::{Packets, Report};
-use crate::flow::{Attributor, Owners};
+use crate::flow::{Analyzer, Attributor, Owners};
 use crate::host::{Attribution, Method, Namespace, Query};
 use crate::record::{Duration, Kind, Row};
 
@@ -141,12 +141,21 @@ impl Capture {
         let packets = if is_recorded { Packets::All } else { Packets::None };
         let packets = wanted.iter().map(|(noun, _)| noun.packets).fold(packets, Packets::max);
         let asks = Asks { owners: is_recorded || asks_owners, packets };
-        let Some(Opened { source, filter, until, attributor, report }) = self.request.open(asks, context)? else {
+        let Some(Opened { source, filter, until, attributor, report, mut attempts }) =
+            self.request.open(asks, context)?
+        else {
             self.state = State::Ended;
             interrupted(0, context);
             return Ok(());
         };
-        let stages = wanted.iter().map(|(noun, fields)| (noun.stage)(fields, context)).collect();
+        let stage = |(noun, fields): &(&'static Noun, Fields)| match ((noun.stage)(fields, context), attempts.take()) {
+            (Stage::Source, Some(attempts)) => Stage::Conversations(attempts),
+            (stage, rest) => {
+                attempts = rest;
+                stage
+            }
+        };
+        let stages = wanted.iter().map(stage).collect();
         let limits = &context.options.limits;
         let mut pipeline = Pipeline::new(source, filter, until, stages, limits);
         if let Some(attributor) = attributor {
@@ -241,6 +250,8 @@ struct Opened {
     until: Until,
     attributor: Option<Box<dyn Attributor>>,
     report: Option<Report>,
+    /// What makes attempts out of its packets, if it does not tell them by itself.
+    attempts: Option<Box<dyn Analyzer>>,
 }
 
 /// What of a source is wanted.
@@ -279,7 +290,7 @@ impl Request {
             filter.prepare(interface.link).map_err(|error| filter_error(&error))?;
         }
         let source = Box::new(source);
-        Ok(Some(Opened { source, filter, until: self.until, attributor: None, report: None }))
+        Ok(Some(Opened { source, filter, until: self.until, attributor: None, report: None, attempts: None }))
     }
 
     /// Listens on interfaces. The kernel filters, and the source ends by its own clock.
@@ -322,7 +333,7 @@ impl Request {
         let until = Until { duration: None, ..self.until };
         let filter = FilterSet::new("");
         let attributor = attribution.map(|attribution| Box::new(attribution) as Box<dyn Attributor>);
-        Ok(Opened { source: Box::new(source), filter, until, attributor, report: None })
+        Ok(Opened { source: Box::new(source), filter, until, attributor, report: None, attempts: None })
     }
 
     /// Watches a command, or processes that run.
@@ -333,10 +344,9 @@ impl Request {
         packets: Packets,
         context: &Context,
     ) -> Result<Opened, Box<EvalAltResult>> {
-        let watch = watched.start(packets, context)?;
-        let (report, filter) = (Some(watch.report()), FilterSet::new(filter));
-        let attributor = (packets > Packets::None).then(|| watch.attributor());
-        Ok(Opened { source: Box::new(watch), filter, until: self.until, attributor, report })
+        let Begun { source, report, attributor, attempts } = watched.start(packets, context)?;
+        let filter = FilterSet::new(filter);
+        Ok(Opened { source, filter, until: self.until, attributor, report: Some(report), attempts })
     }
 
     /// Has the packets recorded: where somebody wants them, or in a temporary file where live ones are to be read again.

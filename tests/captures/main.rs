@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 mod conversations;
 mod damage;
+mod dns;
 mod files;
 mod filters;
 mod frames;

@@ -65,6 +65,7 @@ fn a_script_in_the_path_shadows_the_stock_script_but_not_under_sudo() {
     assert_eq!(
         serde_json::json!(found),
         serde_json::json!([
+            ["egress-check", "stock", false],
             ["egress-trace", "stock", false],
             ["expired-token-hunt", "mine/expired-token-hunt.rhai", false],
             ["expired-token-hunt", "stock", true],
@@ -72,7 +73,7 @@ fn a_script_in_the_path_shadows_the_stock_script_but_not_under_sudo() {
             ["of-user", of_user, false],
         ])
     );
-    assert_eq!(netscript(&["list"], true).stdout.lines().count(), 6);
+    assert_eq!(netscript(&["list"], true).stdout.lines().count(), 8);
     assert_eq!(netscript(&["run", "of-user"], true).code, Some(2));
     // A path is explicit, and counts.
     assert!(netscript(&["run", "mine/expired-token-hunt.rhai"], true).stdout.starts_with("mine\n"));

@@ -8,6 +8,7 @@ use netscript::flow::Flows;
 use netscript::limits::Limits;
 use netscript::packet::Keep;
 use netscript::protocol::http1::{Exchanges, Settings};
+use netscript::protocol::tls::Handshakes;
 
 use super::small;
 use crate::support::capture::{Capture, Datagrams, block, little};
@@ -34,12 +35,13 @@ fn read(fd: OwnedFd) -> (Option<Read>, Option<CaptureError>) {
         Stage::Packets(Some(keep)),
         Stage::Conversations(Box::new(Flows)),
         Stage::Conversations(Box::new(Exchanges::new(settings))),
+        Stage::Conversations(Box::new(Handshakes::new(&limits))),
     ];
     let mut pipeline = Pipeline::new(Box::new(file), FilterSet::new(String::new()), Until::default(), stages, &limits);
     while pipeline.advance().unwrap() {}
     let error = pipeline.take_error();
     // Every field of every row can be looked at.
-    let mut rows = || (0..3).map(|stage| pipeline.take_rows(stage)).collect::<Vec<_>>();
+    let mut rows = || (0..4).map(|stage| pipeline.take_rows(stage)).collect::<Vec<_>>();
     let rows = rows();
     for row in rows.iter().flatten() {
         serde_json::to_string(row.as_ref()).unwrap();

@@ -14,5 +14,6 @@ mod live;
 #[expect(dead_code, reason = "the lab runs the program in namespaces, and needs not all ways to run it")]
 mod program;
 mod reaching;
+mod readme;
 mod support;
 mod trace;

@@ -47,6 +47,19 @@ impl Hosts {
         Self { below: false, labels: plain(name).split('.').map(Pattern::literal).collect() }
     }
 
+    /// How they end on the wire (RFC 1035, section 3.1), and whether a label has to come before; none if a label has a `*`.
+    pub(super) fn suffix(&self) -> Option<(Vec<u8>, bool)> {
+        let mut wire = Vec::new();
+        for label in &self.labels {
+            let letter = |piece: &Piece| if let Piece::Char(letter) = piece { Some(*letter) } else { None };
+            let text: String = label.pieces().iter().map(letter).collect::<Option<_>>()?;
+            wire.push(u8::try_from(text.len()).ok().filter(|length| *length < 64)?);
+            wire.extend(text.bytes());
+        }
+        wire.push(0);
+        Some((wire, self.below))
+    }
+
     /// Whether a name is one of them. The root has no name.
     pub(super) fn contain(&self, name: &str) -> bool {
         let name = plain(name);

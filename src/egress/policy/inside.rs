@@ -39,6 +39,11 @@ const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], prefix: u8) -> IpNetwork {
     }
 }
 
+/// The networks that are inside.
+pub(super) fn networks() -> impl Iterator<Item = IpNetwork> {
+    NETWORKS.iter().map(|(network, _)| *network)
+}
+
 /// Why an address is inside; none for one that is not.
 pub(super) fn of_address(address: IpAddr) -> Option<&'static str> {
     of_network(address.to_canonical().into())

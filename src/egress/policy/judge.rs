@@ -58,7 +58,7 @@ impl fmt::Display for Judgement<'_> {
 }
 
 /// Where name servers listen: DNS, and DNS over TLS.
-const RESOLVER_PORTS: [u16; 2] = [53, 853];
+pub(super) const RESOLVER_PORTS: [u16; 2] = [53, 853];
 
 impl Policy {
     /// A policy of these rules.
@@ -125,6 +125,18 @@ impl Policy {
         let is_dns = attempt.port.is_some_and(|port| RESOLVER_PORTS.contains(&port))
             && matches!(attempt.protocol, Some(Protocol::UDP | Protocol::TCP));
         (is_dns && self.resolvers.contains(&attempt.address)).then(|| "a name server in use".to_owned())
+    }
+
+    pub(super) fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    pub(super) fn inside(&self) -> &[IpNetwork] {
+        &self.inside
+    }
+
+    pub(super) fn resolvers(&self) -> &[IpAddr] {
+        &self.resolvers
     }
 
     /// The rules that nothing has matched so far.

@@ -17,6 +17,7 @@
 //! ```
 
 mod error;
+mod filter;
 mod host;
 mod inside;
 mod item;
@@ -32,6 +33,7 @@ mod tests;
 mod word;
 
 pub use error::PolicyError;
+pub use filter::{Entry, Filter};
 pub use ipnetwork::IpNetwork;
 pub use item::rules_of_items;
 pub use judge::{Judgement, Policy};

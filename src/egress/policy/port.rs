@@ -21,6 +21,12 @@ impl Protocol {
     /// UDP.
     pub const UDP: Self = Self(17);
 
+    /// Its number in the header of IP.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
     /// The protocol of that name; a number alone is none.
     pub(super) fn named(name: &str) -> Option<Self> {
         (0..=u8::MAX).find(|number| protocol_name(*number) == name).map(Self)
@@ -55,6 +61,12 @@ impl Ports {
     #[must_use]
     pub const fn one(port: u16) -> Self {
         Self { first: port, last: port }
+    }
+
+    /// The first and the last.
+    #[must_use]
+    pub const fn ends(self) -> (u16, u16) {
+        (self.first, self.last)
     }
 
     /// Whether a port is one of them.

@@ -101,7 +101,6 @@ impl Framing {
             Place::Unknown | Place::Lost => return None,
         };
         self.place = match left.and_then(|left| left.checked_sub(missing)) {
-            Some(0) => Place::Known,
             Some(left) => Place::Skipping(left),
             None => Place::Unknown,
         };

@@ -106,8 +106,8 @@ impl Message {
         begun.len() < HEADER || word(begun, 1) & Z == 0 && word(begun, 2) == 1
     }
 
-    /// Whether this is nothing but an ordinary message, so that something else is hardly taken for it: for ports that say
-    /// nothing.
+    /// Whether this is nothing but an ordinary message, so that something else is hardly taken for it: for ports that
+    /// say nothing.
     pub(super) fn is_certain(&self) -> bool {
         const OPCODES: [u8; 3] = [0, 4, 5];
         let [answers, authorities, additional] = [3, 4, 5].map(|place| word(&self.bytes, place));

@@ -39,8 +39,8 @@ impl Hash for Name {
     }
 }
 
-/// As in zone files without the last dot; the root is `.`. Whoever answers can put any bytes into a name, so what is not a
-/// visible character of ASCII is written `\027` (RFC 4343).
+/// As in zone files without the last dot; the root is `.`. Whoever answers can put any bytes into a name, so what is not
+/// a visible character of ASCII is written `\027` (RFC 4343).
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {

@@ -26,7 +26,7 @@ pub struct DnsQuery {
     /// The ends of the conversation that it belongs to.
     conversation: [SocketAddr; 2],
     pub(super) transport: Transport,
-    query: Option<Message>,
+    pub(super) query: Option<Message>,
     pub(super) response: Option<Message>,
     /// When the answer was captured.
     answered: Option<Time>,
@@ -86,8 +86,9 @@ crate::record! {
         id: Integer => |x| x.id();
         /// What the message is for: `QUERY`, `NOTIFY`, `UPDATE`, …
         opcode: Text => |x| x.message().map(|message| opcode_name(message.opcode()));
-        /// The name that is asked for, as sent, without the last dot; `.` is the root. Bytes that are no visible characters
-        /// of ASCII are `\ddd` (RFC 4343). None in answers that do not repeat the question, as those of mDNS.
+        /// The name that is asked for, as sent, without the last dot; `.` is the root.
+        /// Bytes that are no visible characters of ASCII are `\ddd` (RFC 4343). None in answers that do not repeat the
+        /// question, as those of mDNS.
         name: Text, main => |x| x.question().map(|question| question.name.to_string());
         /// The type that is asked for: `A`, `AAAA`, `HTTPS`, …; `TYPE65280` if it has no name (RFC 3597).
         r#type: Text, main => |x| x.question().map(|question| type_name(question.kind));
@@ -210,7 +211,7 @@ impl DnsQuery {
 
     /// The type that is asked for, as a number.
     #[must_use]
-    pub fn kind(&self) -> Option<u16> {
+    pub fn query_type(&self) -> Option<u16> {
         self.question().map(|question| question.kind)
     }
 
@@ -269,7 +270,7 @@ impl DnsQuery {
 
     /// Whether the answer to it may be many messages: a zone is transferred.
     pub(super) fn is_transfer(&self) -> bool {
-        self.transport == Transport::Tcp && matches!(self.kind(), Some(251 | 252))
+        self.transport == Transport::Tcp && matches!(self.query_type(), Some(251 | 252))
     }
 
     fn owners(&self) -> Option<&Owners> {

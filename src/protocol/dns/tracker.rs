@@ -64,6 +64,12 @@ impl Tracker {
         if self.conversations.len() <= index {
             self.conversations.resize_with(index + 1, || None);
         }
+        // What is no DNS lets time pass, too.
+        if let Event::Data(_, _, time) | Event::Gap(_, _, time) | Event::End(_, time) = event {
+            self.pairing.pass(time, told);
+        } else if let Event::Datagram(datagram) = event {
+            self.pairing.pass(datagram.time, told);
+        }
         let goes_on = match event {
             Event::Opened => {
                 self.conversations[index] = None;
@@ -177,7 +183,6 @@ impl Tracker {
     /// Takes in a message, if it could be read.
     fn message(&mut self, origin: Origin<'_>, message: Option<Message>, is_cut: bool, told: &mut Vec<DnsQuery>) {
         let Origin { id, flow, from, time } = origin;
-        self.pairing.pass(time, told);
         let is_malformed = message.as_ref().map_or(!is_cut, |message| message.is_malformed);
         self.loss.dns_malformed += u64::from(is_malformed);
         let Some(message) = message else { return };

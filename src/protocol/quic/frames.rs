@@ -1,7 +1,7 @@
 //! Frames in Initial packets (RFC 9000, section 19).
 
 use super::super::cursor::Cursor;
-use super::packets::variable;
+use super::packets::{sized, variable};
 
 /// A frame that says something about the handshake.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub(super) fn next<'a>(content: &mut Cursor<'a>) -> Option<Frame<'a>> {
                 skip(content, if kind == 3 { 3 } else { 0 })?;
             }
             6 => {
-                let (offset, length) = (variable(content)?, variable(content)?);
-                return Some(Frame::Crypto(offset, content.take(usize::try_from(length).ok()?)?));
+                let place = variable(content)?;
+                return Some(Frame::Crypto(place, sized(content)?));
             }
             0x1c => return variable(content).map(Frame::Close),
             _ => return None,

@@ -70,7 +70,7 @@ pub(super) fn next<'a>(datagram: &mut &'a [u8]) -> Option<Packet<'a>> {
     let whole = *datagram;
     let mut cursor = Cursor(whole);
     let first = cursor.u8()?;
-    // But for those of Initial packets, everything to the end belongs to this one unless its length is known.
+    // A packet reaches to the end of the datagram, unless it says how long it is.
     *datagram = &[];
     if first & 0x80 == 0 {
         // Zeros that fill a datagram are no packet.
@@ -89,17 +89,17 @@ pub(super) fn next<'a>(datagram: &mut &'a [u8]) -> Option<Packet<'a>> {
         return Some(Packet::Retry);
     }
     let incomplete = (kind == Kind::Initial).then_some(Packet::Incomplete);
-    if kind == Kind::Initial {
-        let Some(token) = variable(&mut cursor) else { return incomplete };
-        let Some(_) = usize::try_from(token).ok().and_then(|token| cursor.take(token)) else { return incomplete };
+    if kind == Kind::Initial && sized(&mut cursor).is_none() {
+        return incomplete;
     }
-    let Some(length) = variable(&mut cursor) else { return incomplete };
-    let number_at = whole.len() - cursor.0.len();
-    let Some(_) = usize::try_from(length).ok().and_then(|length| cursor.take(length)) else { return incomplete };
+    let Some(protected) = sized(&mut cursor) else { return incomplete };
     let (bytes, rest) = whole.split_at(whole.len() - cursor.0.len());
     *datagram = rest;
     Some(match kind {
-        Kind::Initial => Packet::Initial(Initial { version, destination, bytes, number_at }),
+        Kind::Initial => {
+            let number_at = bytes.len() - protected.len();
+            Packet::Initial(Initial { version, destination, bytes, number_at })
+        }
         Kind::Handshake => Packet::Handshake,
         Kind::ZeroRtt | Kind::Retry => Packet::ZeroRtt,
     })
@@ -107,6 +107,12 @@ pub(super) fn next<'a>(datagram: &mut &'a [u8]) -> Option<Packet<'a>> {
 
 /// A connection ID has no more bytes in these versions.
 const LONGEST_ID: usize = 20;
+
+/// What follows its own length, which is a number of variable length.
+pub(super) fn sized<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let length = variable(cursor)?;
+    cursor.take(usize::try_from(length).ok()?)
+}
 
 /// A number of variable length (RFC 9000, section 16).
 pub(super) fn variable(cursor: &mut Cursor<'_>) -> Option<u64> {

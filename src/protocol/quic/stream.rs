@@ -89,6 +89,7 @@ mod tests {
         assert_eq!(ordered(&[(0, 8)], 8), ("abcdefgh".to_owned(), true, false));
         assert_eq!(ordered(&[(0, 8)], 7), (String::new(), false, false));
         assert_eq!(ordered(&[(1, 2), (3, 4), (5, 6)], 2 * 65), (String::new(), false, true), "many tiny pieces");
+        assert_eq!(ordered(&[(1, 2), (0, 1), (3, 4), (2, 3), (5, 6), (4, 5)], 65), ("abcdef".to_owned(), true, false));
         assert!(!Stream::default().push(u64::MAX, b"a", 1000, &mut |_| ()));
     }
 }

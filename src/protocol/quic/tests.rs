@@ -160,6 +160,8 @@ fn what_ends_the_initial_packets_is_told() {
     assert_eq!(told(&[client.clone(), (Responder, server_initial(&ID, 0, &close))]).1, ["Close(Responder, 296)"]);
     let negotiation = hex("80 00000000 00 08 8394c8f03e515708 6b3343cf");
     assert_eq!(told(&[client.clone(), (Responder, negotiation)]).1, ["VersionNegotiation"]);
+    let filled = [client.1.clone(), vec![0; 50]].concat();
+    assert!(told(&[(Originator, filled)]).1.is_empty(), "zeros behind a packet fill the datagram");
     for later in [hex("e0 00000001 00 00 01 ff"), hex("40 0102030405")] {
         assert_eq!(told(&[client.clone(), (Originator, later.clone())]).1, ["Established"]);
         assert!(told(&[client.clone(), (Responder, later)]).1.is_empty(), "the client may have missed the answer");

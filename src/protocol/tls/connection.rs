@@ -3,6 +3,7 @@
 use super::draft::{Context, Draft};
 use super::flags::Flags;
 use super::hello::ClientHello;
+use super::preamble::Preamble;
 use super::records::{Beginning, Content, Records, recognise};
 use crate::flow::Side;
 use crate::record::Time;
@@ -12,6 +13,8 @@ use crate::record::Time;
 pub(super) struct Connection {
     draft: Draft,
     sides: [Reading; 2],
+    /// The dialogue in text, if it began with one.
+    preamble: Option<Preamble>,
     /// Stretches that were missing before all was encrypted, and their bytes.
     gaps: (u64, u64),
     is_foreign: bool,
@@ -21,6 +24,8 @@ pub(super) struct Connection {
 enum Reading {
     /// Bytes that do not tell yet what they begin, and when the first of them came.
     Begin(Vec<u8>, Time),
+    /// In the middle of a line of text.
+    Line,
     Records(Records),
 }
 
@@ -38,37 +43,85 @@ impl Connection {
 
     /// The next bytes of a side.
     pub(super) fn data(&mut self, context: &mut Context<'_>, from: Side, bytes: &[u8], time: Time) {
+        let side = &mut self.sides[from.index()];
         if self.draft.is_done(from) {
             return;
         }
-        match &mut self.sides[from.index()] {
-            Reading::Records(_) => self.records(context, from, bytes, time),
-            Reading::Begin(held, _) if held.is_empty() => self.begin(context, from, bytes, [time, time], 0),
-            Reading::Begin(held, began) => {
-                let (before, began) = (held.len(), *began);
-                held.extend_from_slice(bytes);
-                let bytes = std::mem::take(held);
-                self.begin(context, from, &bytes, [began, time], before);
+        if let Reading::Records(_) = side {
+            return self.records(context, from, bytes, time);
+        }
+        if let Reading::Begin(held, began) = side
+            && !held.is_empty()
+        {
+            let (before, began) = (held.len(), *began);
+            held.extend_from_slice(bytes);
+            let bytes = std::mem::take(held);
+            return self.begin(context, from, &bytes, [began, time], before);
+        }
+        self.begin(context, from, bytes, [time, time], 0);
+    }
+
+    /// Bytes of a side that may begin TLS: some that came before, at the first time, and new ones, of the second.
+    fn begin(&mut self, context: &mut Context<'_>, from: Side, mut bytes: &[u8], times: [Time; 2], mut before: usize) {
+        let [mut began, time] = times;
+        loop {
+            if let (Reading::Line, Some(preamble)) = (&self.sides[from.index()], &mut self.preamble) {
+                match preamble.line(&mut bytes) {
+                    None => return self.foreign(from),
+                    Some(false) => return,
+                    // New bytes begin the next line, or it would have been looked at before.
+                    Some(true) => (self.sides[from.index()], began, before) = (Reading::default(), time, 0),
+                }
+            }
+            if bytes.is_empty() {
+                return;
+            }
+            let beginning = recognise(bytes);
+            let is_text = match beginning {
+                Beginning::Foreign if self.preamble.is_some() => Some(true),
+                Beginning::Foreign if self.draft.client().is_none() => Preamble::opens(bytes),
+                _ => Some(false),
+            };
+            match (is_text, beginning) {
+                (Some(true), _) => {
+                    self.preamble.get_or_insert_default();
+                    self.sides[from.index()] = Reading::Line;
+                }
+                (None, _) | (_, Beginning::Undecided) => {
+                    self.sides[from.index()] = Reading::Begin(bytes.to_vec(), began);
+                    return;
+                }
+                (_, Beginning::Ssl2Hello(length)) if length > bytes.len() => {
+                    self.sides[from.index()] = Reading::Begin(bytes.to_vec(), began);
+                    return;
+                }
+                (_, Beginning::Foreign) => return self.foreign(from),
+                _ => return self.recognised(context, from, beginning, bytes, [began, time], before),
             }
         }
     }
 
-    /// All that a side has sent so far: bytes that came before, of the first time, and new ones, of the second.
-    fn begin(&mut self, context: &mut Context<'_>, from: Side, bytes: &[u8], times: [Time; 2], before: usize) {
+    /// A side begins TLS, in that way.
+    fn recognised(
+        &mut self,
+        context: &mut Context<'_>,
+        from: Side,
+        beginning: Beginning,
+        bytes: &[u8],
+        times: [Time; 2],
+        before: usize,
+    ) {
         let [began, time] = times;
-        let beginning = recognise(bytes);
+        self.sides[from.index()] = Reading::Records(Records::default());
+        if self.preamble.is_some() {
+            self.draft.note(Flags::UPGRADED);
+        }
         match beginning {
-            Beginning::Foreign => return self.foreign(from),
-            Beginning::Ssl2Hello(length) if length <= bytes.len() => {
-                let (hello, rest) = bytes.split_at(length);
+            Beginning::Ssl2Hello(length) => {
+                let (hello, rest) = bytes.split_at(length.min(bytes.len()));
                 self.draft.note(Flags::SSL2_HELLO);
                 self.draft.client_hello(context, from, ClientHello::parse_ssl2(hello), times);
-                self.sides[from.index()] = Reading::Records(Records::default());
                 return self.records(context, from, rest, time);
-            }
-            Beginning::Undecided | Beginning::Ssl2Hello(_) => {
-                self.sides[from.index()] = Reading::Begin(bytes.to_vec(), began);
-                return;
             }
             Beginning::ClientHello | Beginning::ServerHello => {
                 let client = if beginning == Beginning::ClientHello { from } else { from.other() };
@@ -76,9 +129,8 @@ impl Connection {
                     return self.draft.malformed(context, from);
                 }
             }
-            Beginning::Alert => {}
+            Beginning::Alert | Beginning::Foreign | Beginning::Undecided => {}
         }
-        self.sides[from.index()] = Reading::Records(Records::default());
         self.records(context, from, &bytes[..before], began);
         self.records(context, from, &bytes[before..], time);
     }

@@ -27,6 +27,8 @@ flags! {
     HELLO_RETRY = "hello-retry";
     /// The ClientHello has the form of SSL 2.0, without extensions (RFC 5246, appendix E.2).
     SSL2_HELLO = "ssl2-hello";
+    /// TLS began behind a dialogue in text: STARTTLS, or CONNECT to a proxy, which is the `server` then.
+    UPGRADED = "upgraded";
     /// The ClientHello was not seen whole.
     NO_CLIENT_HELLO = "no-client-hello";
     /// The ServerHello was not seen whole.

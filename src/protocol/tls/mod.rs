@@ -14,6 +14,7 @@ mod hello;
 mod ja4;
 mod messages;
 mod names;
+mod preamble;
 mod quic_connection;
 mod records;
 #[cfg(test)]

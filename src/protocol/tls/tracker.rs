@@ -11,7 +11,8 @@ use crate::limits::{Limits, Loss};
 ///
 /// A handshake is complete when neither side will say more that is not encrypted: in TLS 1.3 with the ServerHello, before
 /// that with the ChangeCipherSpec of both, so that alerts about certificates are in it; else with an alert that ends it, or
-/// when the conversation closes. What does not begin as TLS or QUIC is let go at its first bytes.
+/// when the conversation closes. What does not begin as TLS or QUIC is let go at its first bytes; but a dialogue in text
+/// behind which TLS may begin (STARTTLS, CONNECT) is followed for 4 KiB.
 #[derive(Debug)]
 pub struct Tracker {
     limits: Limits,

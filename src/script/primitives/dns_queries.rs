@@ -13,7 +13,7 @@ pub(crate) const ENTRIES: &[Entry] = &[Entry {
     group: Group::Noun,
     doc: "DNS queries, each with its answer, over UDP and TCP on any port, multicast DNS and LLMNR: when they are \
           answered, or when no answer came in time.",
-    example: "dns_queries().filter(|q| q.rcode == \"NXDOMAIN\").table()",
+    example: "open(\"names.pcap\").dns_queries().filter(|q| q.rcode == \"NXDOMAIN\").take(3).table()",
     needs: Some(Permission::Capture),
 }];
 

@@ -42,7 +42,7 @@ const OPTIONS: [&str; 5] = ["file", "allow", "deny", "inside", "resolvers"];
 
 /// A policy as a script has it.
 #[derive(Clone)]
-struct Policy(Rc<RefCell<policy::Policy>>);
+pub(super) struct Policy(Rc<RefCell<policy::Policy>>);
 
 pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
     engine.register_type_with_name::<Policy>("policy");
@@ -123,6 +123,11 @@ impl Policy {
         let judgement = policy.judge(&observed);
         let (verdict, why): (Dynamic, Dynamic) = (judgement.verdict().into(), judgement.to_string().into());
         Ok([("verdict".into(), verdict), ("why".into(), why)].into())
+    }
+
+    /// What it lets through, for the kernel.
+    pub(super) fn filter(&self) -> Result<policy::Filter> {
+        self.0.borrow().filter().map_err(|why| thrown(ErrorKind::Usage, why))
     }
 
     fn unused(&self) -> Array {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rhai::{Array, Engine, EvalAltResult, Map};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, Map};
 
 use super::super::context::{Context, Source};
 use super::super::docs::{Entry, Group};
@@ -12,10 +12,12 @@ use super::super::permission::Permission;
 use super::super::plan::texts;
 use super::super::source::{Capture, Noun, Request};
 use super::super::stream::{RowSource, Stream};
-use super::super::watched::{Subject, Watched};
+use super::super::watched::{Means, Subject, Watched};
 use super::capture::{duration, from_source};
-use super::place::{places, wrong};
+use super::place::{places, text, wrong};
+use super::policy::Policy;
 use crate::capture::{Stage, Until};
+use crate::egress::policy::Filter;
 use crate::egress::{Attempt, Captured, Packets};
 use crate::nearest::suggestion;
 use crate::record::Duration;
@@ -29,7 +31,10 @@ pub(crate) const ENTRIES: &[Entry] = &[
               from its first instruction to its last process; also containers that it has an engine of this host begin. A \
               row for each attempt, when it is over. The command keeps its input, its output and its exit code. Options: \
               duration (after which it is told to end), linger (how long what it leaves behind is watched after its end; \
-              10s), leave (true: what goes on behind that does not matter). run(command).flows() and its like give what its \
+              10s), leave (true: what goes on behind that does not matter), enforce (a policy: \
+              what it does not allow is refused in the kernel, with EPERM), by (hooks in the kernel, capture: \
+              of packets, which misses what never became one; best: hooks, or capture where they cannot be had; nothing: it runs \
+              unwatched). run(command).flows() and its like give what its \
               packets say; attempts() and packets come from one run.",
         example: "run([\"make\", \"build\"]).count_by([\"name\", \"process\"]).table()",
         needs: Some(Permission::Exec),
@@ -52,7 +57,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
               from now on. Options: container or pid (else those of --container and --pid), and duration, else the run's, \
               else 10s.",
         example: "watch(#{ container: \"web\", duration: \"1m\" }).table()",
-        needs: Some(Permission::Capture),
+        needs: Some(Permission::Host),
     },
 ];
 
@@ -91,7 +96,9 @@ fn run(context: &Context, command: Array, options: &Map) -> Result {
     let mut watched = Watched {
         subject: Subject::Command(command),
         duration: context.options.until.duration,
+        means: Means::Best,
         linger: Watched::LINGER,
+        enforce: None,
         leave: false,
     };
     for (name, value) in options {
@@ -99,7 +106,9 @@ fn run(context: &Context, command: Array, options: &Map) -> Result {
             "duration" => watched.duration = Some(duration(value)?),
             "linger" => watched.linger = duration(value)?,
             "leave" => watched.leave = value.as_bool().map_err(|_| wrong("leave", "true or false", value))?,
-            _ => return Err(unknown("run", name, &["duration", "linger", "leave"])),
+            "enforce" => watched.enforce = filter(value)?,
+            "by" => watched.means = means(value)?,
+            _ => return Err(unknown("run", name, &["duration", "linger", "leave", "enforce", "by"])),
         }
     }
     stream(watched)
@@ -119,6 +128,7 @@ fn attempts(context: &Context) -> Result {
 
 fn watch(context: &Context, options: &Map) -> Result {
     context.require(Permission::Capture, "watch()")?;
+    context.require(Permission::Host, "watch()")?;
     let (mut named, mut span) = (Vec::new(), context.options.until.duration);
     for (name, value) in options {
         match places(name, value)? {
@@ -136,7 +146,22 @@ fn watch(context: &Context, options: &Map) -> Result {
     };
     let subject = Subject::Place(Place::clone(place));
     let duration = span.or(Some(DEFAULT_DURATION)).filter(|&span| span != Duration::MAX);
-    stream(Watched { subject, duration, linger: Watched::LINGER, leave: false })
+    stream(Watched { subject, duration, means: Means::Hooks, linger: Watched::LINGER, enforce: None, leave: false })
+}
+
+fn means(value: &Dynamic) -> Result<Means> {
+    let name = text(value).unwrap_or_default();
+    let found = Means::ALL.iter().find(|(known, _)| *known == name);
+    found.map(|(_, means)| *means).ok_or_else(|| wrong("by", "best, hooks, capture or nothing", value))
+}
+
+/// What a policy lets through; nothing for `()`.
+fn filter(value: &Dynamic) -> Result<Option<Filter>> {
+    if value.is_unit() {
+        return Ok(None);
+    }
+    let policy = value.read_lock::<Policy>().ok_or_else(|| wrong("enforce", "a policy", value))?;
+    policy.filter().map(Some)
 }
 
 fn stream(watched: Watched) -> Result {

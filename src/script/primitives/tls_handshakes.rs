@@ -12,7 +12,8 @@ pub(crate) const ENTRIES: &[Entry] = &[Entry {
     signature: "tls_handshakes() or tls_handshakes(filter) or tls_handshakes(filter, options) -> stream of tls_handshake",
     group: Group::Noun,
     doc: "TLS handshakes over TCP and QUIC, on any port: who asks for which server, with what, and what the server chose. \
-          Each is told once all else is encrypted. TLS that begins inside another protocol (STARTTLS, CONNECT) is not seen.",
+          Each is told once all else is encrypted. TLS is found at the beginning of a conversation, and behind STARTTLS and \
+          CONNECT.",
     example: "open(\"browser.pcap\").tls_handshakes().count_by(|t| [t.server_name, t.version, t.ja4]).table()",
     needs: Some(Permission::Capture),
 }];

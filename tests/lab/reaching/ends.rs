@@ -7,7 +7,7 @@ use super::{CHECK, Checked, Client};
 use crate::program::{NETSCRIPT, run};
 use crate::support::{Running, UNPRIVILEGED, needs, reach, until};
 
-const NOTHING: &str = "nothing outside was reached for; attempts that stayed inside: 0, that rules allow: 0";
+const NOTHING: &str = "no attempt to reach the outside was seen; 0 stayed inside, 0 are allowed by rules";
 
 #[test]
 fn where_nothing_is_found_it_ends_as_the_command_did() {
@@ -163,7 +163,8 @@ fn sigterm_ends_the_command_and_the_script() {
     running.signal(Signal::TERM);
     let checked = Checked::new(running.ended());
     let (verdict, reasons) = checked.concluded();
-    assert_eq!((checked.ended.code, verdict, reasons[0]), (Some(3), "inconclusive", "stopped"), "{:?}", checked.ended);
+    // Whether the command's own end is known by then is a race.
+    assert_eq!((checked.ended.code, verdict, reasons[0]), (Some(3), "inconclusive", "stopped"));
     assert!(client.folder.has("told"));
 }
 

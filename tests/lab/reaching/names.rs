@@ -11,7 +11,7 @@ use crate::support::{Running, needs, succeed, tool};
 fn to_ask_for_a_name_is_found_with_who_asked() {
     needs!("cc", "nft", "dnsmasq", "python3");
     let checked = Client::new().check("python3 -c 'import socket; socket.gethostbyname(\"www.example\")'");
-    checked.found(&["python3 asked for the address of www.example (A): NOERROR"]);
+    checked.found(&["python3 asked for the name www.example (A): NOERROR"]);
     let finding = checked.records("finding")[0];
     assert_eq!((&finding["id"], &finding["subject"]), (&json!("egress-query"), &json!("www.example")));
     assert_eq!(finding["evidence"][0]["server"], "203.0.113.53");
@@ -21,7 +21,7 @@ fn to_ask_for_a_name_is_found_with_who_asked() {
 fn a_name_that_does_not_exist_is_found_all_the_same() {
     needs!("cc", "nft", "dnsmasq");
     let checked = Client::new().check("getent ahostsv4 secret.tunnel.example; true");
-    checked.found(&["getent asked for the address of secret.tunnel.example (A): NXDOMAIN"]);
+    checked.found(&["getent asked for the name secret.tunnel.example (A): NXDOMAIN"]);
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn to_ask_over_tcp_is_found() {
     let client = Client::new();
     // Has the C library ask over TCP.
     let checked = client.check("RES_OPTIONS=use-vc getent ahostsv4 www.example >addresses");
-    checked.found(&["getent asked for the address of www.example (A): NOERROR"]);
+    checked.found(&["getent asked for the name www.example (A): NOERROR"]);
     let rows = client.attempts("RES_OPTIONS=use-vc getent ahostsv4 www.example >addresses");
     let ways: Vec<_> =
         rows.iter().map(|row| (&row["protocol"], &row["address"], &row["port"], &row["result"])).collect();

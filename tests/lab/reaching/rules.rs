@@ -36,7 +36,7 @@ fn what_is_learned_is_allowed_and_only_what_is_new_is_found() {
     client.check_with(&["--rules=egress.rules"], &[BUILD, more].concat()).found(&[
         "reach tried to reach 203.0.113.2 7/udp: sent",
         "curl reached 203.0.113.4 80/tcp: connected",
-        "getent asked for the address of secret.example (A): NXDOMAIN",
+        "getent asked for the name secret.example (A): NXDOMAIN",
     ]);
 }
 

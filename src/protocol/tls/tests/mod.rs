@@ -4,6 +4,7 @@ mod hostile;
 mod over_quic;
 mod over_tcp;
 mod record;
+mod upgraded;
 
 use super::{TlsHandshake, Tracker};
 use crate::flow::Side::{self, Originator, Responder};

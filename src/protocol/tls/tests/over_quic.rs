@@ -38,6 +38,19 @@ fn hellos_are_put_together_across_datagrams() {
 }
 
 #[test]
+fn a_hello_is_read_from_its_beginning_where_the_client_begins_anew() {
+    let (hello, other) = (client_hello(), [9; 8]);
+    let retry = [&[0xf0, 0, 0, 0, 1, 0, 8][..], &other, &[0x74; 5], &[0; 16]].concat();
+    let steps = [
+        to_server(0, &crypto(0, &hello[..90])),
+        Step::Datagram(Responder, retry),
+        Step::Datagram(Originator, client_initial(&other, 1, &crypto(0, &hello))),
+        Step::Datagram(Responder, server_initial(&other, 0, &crypto(0, &server_hello_1_3()))),
+    ];
+    assert_eq!(brief(&run(&steps).rows[0]), "www.example TLS 1.3 - - false quic-retry complete");
+}
+
+#[test]
 fn an_error_of_tls_is_an_alert() {
     let hello = to_server(0, &crypto(0, &client_hello()));
     let close = [0x1c, 0x41, 0x78, 6, 0];
