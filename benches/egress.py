@@ -212,7 +212,7 @@ def stop(process):
 
 
 def by_recipe(internet, title, words):
-    """The line that it prints in red, if any."""
+    """The line that it prints of the first packet, if any."""
     wait = "" if title == AT_ONCE else "until grep -q listening said; do sleep 0.02; done; "
     # tcpdump may be handed a packet only a second after it came.
     script = f'{RECIPE} 2>said && {{ {wait}"$@"; sleep 2; }}'

@@ -25,6 +25,8 @@ impl Reason {
     pub(super) const COMMAND: Self = Self(1);
     /// It descends from a container engine, or is one.
     pub(super) const ENGINE: Self = Self(2);
+    /// It is netscript itself, which proves that it would be seen.
+    pub(super) const CANARY: Self = Self(4 | Self::COMMAND.0);
 
     pub(super) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0

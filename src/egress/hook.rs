@@ -18,7 +18,7 @@ pub(super) struct Hook {
     events: RingBuf<MapData>,
     packets: RingBuf<MapData>,
     lost: Array<MapData, u64>,
-    settings: Array<MapData, [u32; 4]>,
+    settings: Array<MapData, [u32; 5]>,
     services: HashMap<MapData, [u64; 2], u32>,
     processes: HashMap<MapData, u32, u32>,
     peers: HashMap<MapData, [u8; 32], [u64; 6]>,
@@ -58,6 +58,8 @@ pub(super) struct Settings {
     pub(super) rules: u32,
     /// How many patterns of names there are.
     pub(super) patterns: u32,
+    /// Whether TCP connections over loopback are told.
+    pub(super) loopback: bool,
 }
 
 impl Hook {
@@ -86,8 +88,8 @@ impl Hook {
     }
 
     pub(super) fn set(&mut self, settings: Settings) -> Result<(), BpfError> {
-        let Settings { spawner, packets, rules, patterns } = settings;
-        Ok(self.settings.set(0, [spawner, packets.into(), rules, patterns], 0)?)
+        let Settings { spawner, packets, rules, patterns, loopback } = settings;
+        Ok(self.settings.set(0, [spawner, packets.into(), rules, patterns, loopback.into()], 0)?)
     }
 
     /// Watches a process, and what it makes from now on.

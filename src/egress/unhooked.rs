@@ -143,14 +143,15 @@ impl Unhooked {
             true => vec!["processes of it".to_owned()],
             false => Vec::new(),
         };
-        let what = match self.capture {
-            Some(_) => {
-                "without hooks in the kernel only packets were seen, and none of what was stopped before it became one, nor \
-                 what short processes or other network namespaces sent"
-            }
-            None => "nothing of what the command did was watched",
+        let unseen = match self.capture {
+            Some(_) => format!(
+                "without hooks in the kernel ({}) only packets were seen: not what was stopped before it became one, nor what \
+                 short processes and other network namespaces sent",
+                self.why
+            ),
+            None => "nothing of what the command did was watched".to_owned(),
         };
-        let unseen = vec![format!("{what}: {}", self.why)];
+        let unseen = vec![unseen];
         self.shared.end(Conclusion { exit, unseen, survivors }, Loss::default());
     }
 }

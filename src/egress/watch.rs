@@ -34,6 +34,8 @@ pub struct Spec {
     pub target: Target,
     /// Which of their packets are wanted, besides what they try.
     pub packets: Packets,
+    /// Whether TCP connections over loopback are told, too.
+    pub loopback: bool,
     /// When to stop, if they go on until then; a command is told to end.
     pub duration: Option<Duration>,
     /// How long what a command leaves behind is watched after its end.
@@ -240,7 +242,8 @@ impl Watch {
         for pid in &engines.pids {
             hook.watch(*pid, Reason::ENGINE)?;
         }
-        let settings = Settings { packets: spec.packets == Packets::All, ..Settings::default() };
+        let settings =
+            Settings { packets: spec.packets == Packets::All, loopback: spec.loopback, ..Settings::default() };
         let enforcement = spec.enforce.clone().map(|filter| Enforcement::begin(filter, &mut hook)).transpose()?;
         let settings = enforcement.as_ref().map_or(settings, |enforcement| enforcement.settings(settings));
         hook.set(settings)?;

@@ -54,7 +54,7 @@ impl Watcher {
     /// Has netscript reach for itself under watch.
     pub(super) fn sing(&mut self) -> Result<(), BpfError> {
         let own = std::process::id();
-        self.hook.watch(own, Reason::COMMAND)?;
+        self.hook.watch(own, Reason::CANARY)?;
         let sung = Canary::sing();
         self.hook.release(own);
         Ok(sung?)

@@ -22,6 +22,8 @@ pub struct Watched {
     pub duration: Option<Duration>,
     /// By what means.
     pub means: Means,
+    /// Whether TCP connections over loopback are told, too.
+    pub loopback: bool,
     /// How long what a command leaves behind is watched after its end.
     pub linger: Duration,
     /// What may be reached, if everything else is to be refused.
@@ -93,6 +95,7 @@ impl Watched {
         let spec = Spec {
             target,
             packets,
+            loopback: self.loopback,
             duration: self.duration.map(span),
             linger: span(self.linger),
             engines: EngineSockets::from_environment(),

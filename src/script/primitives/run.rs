@@ -31,7 +31,8 @@ pub(crate) const ENTRIES: &[Entry] = &[
               from its first instruction to its last process; also containers that it has an engine of this host begin. A \
               row for each attempt, when it is over. The command keeps its input, its output and its exit code. Options: \
               duration (after which it is told to end), linger (how long what it leaves behind is watched after its end; \
-              10s), leave (true: what goes on behind that does not matter), enforce (a policy: \
+              10s), leave (true: what goes on behind that does not matter), loopback (false: TCP connections over loopback \
+              are left out, which costs less), enforce (a policy: \
               what it does not allow is refused in the kernel, with EPERM), by (hooks in the kernel, capture: \
               of packets, which misses what never became one; best: hooks, or capture where they cannot be had; nothing: it runs \
               unwatched). run(command).flows() and its like give what its \
@@ -97,6 +98,7 @@ fn run(context: &Context, command: Array, options: &Map) -> Result {
         subject: Subject::Command(command),
         duration: context.options.until.duration,
         means: Means::Best,
+        loopback: true,
         linger: Watched::LINGER,
         enforce: None,
         leave: false,
@@ -105,10 +107,11 @@ fn run(context: &Context, command: Array, options: &Map) -> Result {
         match name.as_str() {
             "duration" => watched.duration = Some(duration(value)?),
             "linger" => watched.linger = duration(value)?,
-            "leave" => watched.leave = value.as_bool().map_err(|_| wrong("leave", "true or false", value))?,
+            "leave" => watched.leave = truth(name, value)?,
+            "loopback" => watched.loopback = truth(name, value)?,
             "enforce" => watched.enforce = filter(value)?,
             "by" => watched.means = means(value)?,
-            _ => return Err(unknown("run", name, &["duration", "linger", "leave", "enforce", "by"])),
+            _ => return Err(unknown("run", name, &["duration", "linger", "leave", "loopback", "enforce", "by"])),
         }
     }
     stream(watched)
@@ -146,7 +149,19 @@ fn watch(context: &Context, options: &Map) -> Result {
     };
     let subject = Subject::Place(Place::clone(place));
     let duration = span.or(Some(DEFAULT_DURATION)).filter(|&span| span != Duration::MAX);
-    stream(Watched { subject, duration, means: Means::Hooks, linger: Watched::LINGER, enforce: None, leave: false })
+    stream(Watched {
+        subject,
+        duration,
+        means: Means::Hooks,
+        loopback: true,
+        linger: Watched::LINGER,
+        enforce: None,
+        leave: false,
+    })
+}
+
+fn truth(option: &str, value: &Dynamic) -> Result<bool> {
+    value.as_bool().map_err(|_| wrong(option, "true or false", value))
 }
 
 fn means(value: &Dynamic) -> Result<Means> {

@@ -164,7 +164,7 @@ fn sigterm_ends_the_command_and_the_script() {
     let checked = Checked::new(running.ended());
     let (verdict, reasons) = checked.concluded();
     // Whether the command's own end is known by then is a race.
-    assert_eq!((checked.ended.code, verdict, reasons[0]), (Some(3), "inconclusive", "stopped"));
+    assert_eq!((checked.ended.code, verdict, reasons[0]), (Some(3), "inconclusive", "stopped"), "{:?}", checked.ended);
     assert!(client.folder.has("told"));
 }
 

@@ -2,11 +2,13 @@
 //! nothing else.
 
 mod ends;
+mod enforced;
 mod engines;
 mod hiding;
 mod names;
 mod quiet;
 mod rules;
+mod unhooked;
 mod ways;
 
 use std::process::Command;

@@ -42,7 +42,7 @@ impl Internet {
         client.ip("-6 route add 2001:db8:1::/64 via 2001:db8::2");
         netns.ip("-6 route add local 2001:db8:1::/64 dev lo");
         netns.ip(&format!("address add {RESOLVER}/32 dev lo"));
-        let input = format!("chain input {{ type filter hook input priority 0; ip daddr 203.0.113.3 drop; }};");
+        let input = "chain input { type filter hook input priority 0; ip daddr 203.0.113.3 drop; };";
         netns.nft(&format!("table inet firewall {{ {input} }};"));
 
         let namespace = Namespace::named(netns.name()).unwrap();
