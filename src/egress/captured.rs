@@ -78,7 +78,9 @@ impl Analyzer for Captured {
                 self.server_names.insert((handshake.client(), handshake.server()), name.into());
             }
         }
-        if let Event::Closed(_) = event {
+        if let Event::Closed(_) = event
+            && reaches_for_somebody(flow)
+        {
             let mut attempt = self.attempt(flow);
             if let Some(whose) = whose(flow, self.of.as_ref()) {
                 attempt.whose = whose;
@@ -137,6 +139,16 @@ fn whose(flow: &Flow, of: Option<&Tree>) -> Option<Whose> {
         Ownership::Known(owner) => owner.pid.is_some_and(|pid| tree.has(pid)).then_some(Whose::Descent),
         Ownership::Unknown(why) => Some(Whose::Unknown(why.as_ref().into())),
         Ownership::Elsewhere => None,
+    }
+}
+
+/// ICMP errors say what became of a packet of somebody else, and the discovery of neighbours stays on its link: RFC 792,
+/// RFC 4443, RFC 4861.
+fn reaches_for_somebody(flow: &Flow) -> bool {
+    match (flow.protocol(), flow.icmp_type()) {
+        (1, Some(kind)) => !matches!(kind, 3 | 4 | 5 | 11 | 12),
+        (58, Some(kind)) => !matches!(kind, 0..=127 | 133..=137),
+        _ => true,
     }
 }
 

@@ -131,6 +131,12 @@ impl Flow {
         self.role == Role::Syn
     }
 
+    /// The type of its first ICMP message, if it is made of such.
+    #[must_use]
+    pub fn icmp_type(&self) -> Option<u8> {
+        self.icmp.map(|(kind, _)| kind)
+    }
+
     /// Whether it is a TCP conversation.
     #[must_use]
     pub const fn is_tcp(&self) -> bool {

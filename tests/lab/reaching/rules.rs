@@ -60,9 +60,18 @@ fn rules_hold_for_a_capture_of_the_same_command() {
     tcpdump.args(["-i", "eth0", "-U", "--immediate-mode", "-w"]).arg(client.folder.path("build.pcap"));
     let mut tcpdump = Running::spawn(&mut tcpdump);
     tcpdump.says("listening on");
-    let line = "curl -4 -so page http://www.example/; $REACH tcp 203.0.113.2 81";
+    // The datagram is answered by an error, and before the first of IPv6 neighbours are looked for.
+    let line = "
+        curl -4 -so page http://www.example/
+        $REACH udp 203.0.113.2 9999
+        $REACH udp 2001:db8:1::1 7
+        $REACH tcp 203.0.113.2 81";
     let live = client.check_with(&["--rules=egress.rules"], line);
-    live.found(&["reach tried to reach 203.0.113.2 81/tcp: refused"]);
+    live.found(&[
+        "reach tried to reach 203.0.113.2 81/tcp: refused",
+        "reach tried to reach 203.0.113.2 9999/udp: sent",
+        "reach tried to reach 2001:db8:1::1 7/udp: sent",
+    ]);
     // Its last packet, a reset, has arrived when the capture is as long as it gets.
     until("the reset", || {
         let capture =
@@ -74,5 +83,9 @@ fn rules_hold_for_a_capture_of_the_same_command() {
     let mut check =
         client.netscript(&["run", "egress-check", "--json", "-r", "build.pcap", "--", "--rules=egress.rules"]);
     let captured = Checked::new(run(&mut check));
-    captured.found(&["192.0.2.253 tried to reach 203.0.113.2 81/tcp: refused"]);
+    captured.found(&[
+        "192.0.2.253 tried to reach 203.0.113.2 81/tcp: refused",
+        "192.0.2.253 tried to reach 203.0.113.2 9999/udp: sent",
+        "2001:db8::1 tried to reach 2001:db8:1::1 7/udp: sent",
+    ]);
 }
