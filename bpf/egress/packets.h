@@ -237,8 +237,8 @@ int packet_in(struct __sk_buff *skb)
 	return handle(skb, 0);
 }
 
-// Where a packet goes that is not handed to a program of control groups.
-static __always_inline int read_header(struct sk_buff *skb, struct peer *peer)
+// Where a packet goes that is not handed to a program of control groups, and how long it is from its IP header on.
+static __always_inline int read_header(struct sk_buff *skb, struct peer *peer, __u32 *bytes)
 {
 	void *network = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
 	__u8 header[44] = {};
@@ -253,11 +253,13 @@ static __always_inline int read_header(struct sk_buff *skb, struct peer *peer)
 		set_ipv4(peer, words[0]);
 		peer->protocol = header[9];
 		length = (header[0] & 15) * 4;
+		*bytes = header[2] << 8 | header[3];
 	} else if (skb->protocol == bpf_htons(0x86dd) && header[0] >> 4 == 6) {
 		__builtin_memcpy(words, header + 24, sizeof(words));
 		set_ipv6(peer, words);
 		peer->protocol = header[6];
 		length = 40;
+		*bytes = length + (header[4] << 8 | header[5]);
 	} else {
 		return 0;
 	}
@@ -275,17 +277,18 @@ int BPF_PROG(net_dev_queue, struct sk_buff *skb)
 	struct counted *counted;
 	struct mark mark = {};
 	struct peer peer = {};
+	__u32 bytes = 0;
 
 	if (!sk || sk->__sk_common.skc_family != AF_PACKET)
 		return 0;
 	mark.pid = current_pid();
 	mark.reason = reason_of(mark.pid);
-	if (!mark.reason || !read_header(skb, &peer))
+	if (!mark.reason || !read_header(skb, &peer, &bytes))
 		return 0;
 	counted = note((__u64)1 << 63 | mark.pid, &peer, &mark, BY_PACKET_SOCKET, 0);
 	if (counted) {
 		__sync_fetch_and_add(&counted->packets_out, 1);
-		__sync_fetch_and_add(&counted->bytes_out, skb->len);
+		__sync_fetch_and_add(&counted->bytes_out, bytes);
 	}
 	return 0;
 }
@@ -297,6 +300,7 @@ int BPF_PROG(kfree_skb, struct sk_buff *skb, void *location, unsigned int reason
 	enum { EPERM = 1 };
 	struct sock *sk = skb->sk;
 	struct peer peer = {};
+	__u32 bytes = 0;
 	struct mark *mark;
 	__u64 cookie;
 
@@ -312,7 +316,7 @@ int BPF_PROG(kfree_skb, struct sk_buff *skb, void *location, unsigned int reason
 	if (mark->told) {
 		peer_of_mark(&peer, mark);
 		tell(cookie, &peer, mark, DROPPED | BY_PACKET << 16, EPERM);
-	} else if (read_header(skb, &peer)) {
+	} else if (read_header(skb, &peer, &bytes)) {
 		note(cookie, &peer, mark, BY_PACKET, 0);
 		tell(cookie, &peer, mark, DROPPED | BY_PACKET << 16, EPERM);
 	}

@@ -165,24 +165,29 @@ impl Engines {
         name.unwrap_or_else(|| id.get(..SHORT).unwrap_or(id).into())
     }
 
-    /// Why a container, or an engine itself, may do something that is not for the command; none if it is certain that it is.
+    /// Why a container of an engine that the command talked to, or such an engine itself, may do something that is not for the
+    /// command; none if it is certain that it is.
     pub(super) fn doubt(&self, container: Option<&Arc<str>>) -> Option<String> {
         match container {
-            _ if !self.are_asked() => Some("the command did not talk to an engine".to_owned()),
             None => Some("it is what an engine does by itself, for the command or not".to_owned()),
             Some(id) if self.before.contains(&**id) => Some("the container was there before the command".to_owned()),
-            Some(id) if !self.is_of_asked(id) => {
+            Some(id) if self.engine_of(id).is_none() => {
                 Some("no engine that the command talked to knows the container".to_owned())
             }
             Some(_) => self.others.first().cloned(),
         }
     }
 
-    /// Whether a container belongs to an engine that the command talked to.
-    fn is_of_asked(&self, id: &str) -> bool {
-        let known = self.known();
-        let engine = known.get(id).and_then(|known| known.engine.as_ref());
-        engine.is_some_and(|engine| self.asked_by_command.contains(engine))
+    /// Where the engine listens that has a container, if that is known.
+    fn engine_of(&self, id: &str) -> Option<PathBuf> {
+        self.known().get(id).and_then(|known| known.engine.clone())
+    }
+
+    /// Whether it is certain that the command had nothing to do with a container: it is that of an engine that it did not
+    /// talk to.
+    pub(super) fn is_of_others(&self, container: Option<&Arc<str>>) -> bool {
+        let engine = container.and_then(|id| self.engine_of(id));
+        !self.are_asked() || engine.is_some_and(|engine| !self.asked_by_command.contains(&engine))
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Arc<str>, Known>> {
@@ -196,8 +201,7 @@ impl Engines {
 
     /// Whether the command may have had a container begun: as long as it is not known whose it is, it may.
     pub(super) fn may_be_for_command(&self, id: &str) -> bool {
-        let is_known = self.known().contains_key(id);
-        self.are_asked() && !self.before.contains(id) && (!is_known || self.is_of_asked(id))
+        !self.before.contains(id) && !self.is_of_others(Some(&id.into()))
     }
 
     /// The service that looked up names for the command out of sight, if one did.
@@ -295,7 +299,7 @@ mod tests {
         for engines in [engines(), asked(&[(ENGINE, false)]), asked(&[(RESOLVER, true)]), asked(&[(7, true)])] {
             assert!(!engines.are_asked());
             for container in [Some(OWN), Some(OLD), None] {
-                assert_eq!(doubt(&engines, container), "the command did not talk to an engine");
+                assert!(engines.is_of_others(container.map(Arc::from).as_ref()));
             }
         }
     }
@@ -338,7 +342,9 @@ mod tests {
         let engines = asked(&[(ENGINE, true)]);
         assert!(engines.may_be_for_command(OWN) && !engines.may_be_for_command(OLD));
         engines.known().insert(OWN.into(), Known { name: None, engine: Some("/run/other.sock".into()) });
-        assert!(!engines.may_be_for_command(OWN));
+        assert!(!engines.may_be_for_command(OWN) && engines.is_of_others(Some(&OWN.into())));
+        engines.known().clear();
+        assert!(!engines.is_of_others(Some(&OWN.into())));
         assert_eq!(doubt(&engines, Some(OWN)), "no engine that the command talked to knows the container");
     }
 

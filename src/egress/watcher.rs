@@ -248,12 +248,13 @@ impl Watcher {
             attempt.server_name = attempt.server_name.take().or_else(|| self.introductions.server_name(cookie));
             let process = attempt.process.clone();
             if let Some(process) = process.filter(|process| !self.is_meant(process)) {
-                match self.engines.doubt(process.container.as_ref()) {
-                    // Nobody had an engine do anything: what it does is its own.
-                    Some(_) if !self.engines.are_asked() => continue,
-                    Some(why) => attempt.whose = Whose::Unknown(why.into()),
-                    None => attempt.whose = Whose::Container,
+                if self.engines.is_of_others(process.container.as_ref()) {
+                    continue;
                 }
+                attempt.whose = match self.engines.doubt(process.container.as_ref()) {
+                    Some(why) => Whose::Unknown(why.into()),
+                    None => Whose::Container,
+                };
             }
             self.tell(attempt);
         }
