@@ -16,10 +16,13 @@ const MOST_NAMES: usize = 32;
 /// Who got an answer: processes in this container, or none on the host itself. What others asked for says nothing.
 pub(super) type Scope = Option<Arc<str>>;
 
+/// A name, and since when it is known.
+type Known = (Time, Arc<str>);
+
 /// Names by address, with the times from which they are known.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    known: HashMap<(Scope, IpAddr), Vec<(Time, Arc<str>)>>,
+    known: HashMap<(Scope, IpAddr), Vec<Known>>,
     /// Names that there was no room for.
     forgotten: u64,
 }

@@ -81,7 +81,7 @@ impl Subject {
             Place::Process(pid) => Target::process(*pid),
             Place::Container(name) => {
                 let containers = Containers::read(&Query { all: true, ..Query::default() });
-                containers.find(name).and_then(|container| Target::container(container))
+                containers.find(name).and_then(Target::container)
             }
             Place::Namespace(_) => {
                 let message = "a network namespace is no process; listen in it instead: --netns with attempts()";
