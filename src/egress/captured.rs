@@ -8,7 +8,7 @@ use super::attempt::{Attempt, Reached, Whose};
 use super::event::{How, Reason};
 use super::names::Names;
 use super::process::Process;
-use crate::flow::{Analyzer, Event, Flow, FlowId, Interest, Owner, Ownership, Side};
+use crate::flow::{Analyzer, Event, Flow, FlowId, Interest, Owner, Ownership, Role, Side};
 use crate::limits::{Limits, Loss};
 use crate::protocol::dns::{self, DnsQuery};
 use crate::protocol::tls::{self, TlsHandshake};
@@ -90,7 +90,7 @@ impl Captured {
             end: Some(end),
             process: owner.and_then(process),
             container: owner.and_then(Ownership::owner).and_then(|owner| owner.container.clone()),
-            whose: Whose::Packet,
+            whose: whose(flow),
             how: How::Packet,
             protocol: flow.protocol().into(),
             peer: SocketAddr::new(server.ip().to_canonical(), server.port()),
@@ -102,6 +102,15 @@ impl Captured {
             names: self.names.of(&asker(client), server.ip().to_canonical(), start),
             server_name: self.server_names.remove(&(client, server)),
         }
+    }
+}
+
+/// Of a connection that was open before the capture began, and between ports that say nothing, either end may have been
+/// the one who reached out.
+fn whose(flow: &Flow) -> Whose {
+    match flow.role() {
+        Role::FirstPacket if flow.is_tcp() => Whose::Unknown("its beginning was not captured".into()),
+        _ => Whose::Packet,
     }
 }
 
