@@ -128,7 +128,7 @@ crate::record! {
         container: Text => |x| x.container.as_deref();
         /// How it is known whose attempt this is: `descent` (the process descends from the command), `container` (an engine
         /// began the container while nobody but the command talked to it), `packet` (of a capture: processes are known as
-        /// far as they are of a flow); or `unknown: ` and why it is not certain that it belongs to the command.
+        /// far as they are of a flow); or `unknown: ` and why it is not certain that it belongs to the command, or who of the two made it.
         attribution: Text => |x| x.attribution();
         /// Protocol: `tcp`, `udp`, `icmp`, `icmp6`, …
         protocol: Text, main => |x| x.protocol();

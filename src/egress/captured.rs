@@ -9,7 +9,7 @@ use super::event::{How, Reason};
 use super::names::Names;
 use super::process::Process;
 use super::unhooked::Tree;
-use crate::flow::{Analyzer, Event, Flow, FlowId, Interest, Owner, Ownership, Side};
+use crate::flow::{Analyzer, Event, Flow, FlowId, Interest, Owner, Ownership, Role, Side};
 use crate::limits::{Limits, Loss};
 use crate::protocol::dns::{self, DnsQuery};
 use crate::protocol::tls::{self, TlsHandshake};
@@ -80,12 +80,9 @@ impl Analyzer for Captured {
         }
         if let Event::Closed(_) = event
             && reaches_for_somebody(flow)
+            && let Some(whose) = whose(flow, self.of.as_ref())
         {
-            let mut attempt = self.attempt(flow);
-            if let Some(whose) = whose(flow, self.of.as_ref()) {
-                attempt.whose = whose;
-                rows.push(Arc::new(attempt));
-            }
+            rows.push(Arc::new(self.attempt(flow, whose)));
         }
         interest
     }
@@ -107,7 +104,7 @@ impl Captured {
         if own.is_empty() { self.names.of(&None, server, time) } else { own }
     }
 
-    fn attempt(&mut self, flow: &Flow) -> Attempt {
+    fn attempt(&mut self, flow: &Flow, whose: Whose) -> Attempt {
         let [client, server] = Side::BOTH.map(|side| flow.endpoint(side));
         let [out, back] = Side::BOTH.map(|side| flow.sent(side));
         let [start, end] = flow.span();
@@ -117,7 +114,7 @@ impl Captured {
             end: Some(end),
             process: owner.and_then(process),
             container: owner.and_then(Ownership::owner).and_then(|owner| owner.container.clone()),
-            whose: Whose::Packet,
+            whose,
             how: How::Packet,
             protocol: flow.protocol().into(),
             peer: SocketAddr::new(server.ip().to_canonical(), server.port()),
@@ -132,9 +129,15 @@ impl Captured {
     }
 }
 
-/// Whose attempt a conversation is; none if it is that of others.
+/// Whose attempt a conversation is; none if it is that of others. Of a connection that was open before the capture began,
+/// and between ports that say nothing, either end may have been the one who reached out.
 fn whose(flow: &Flow, of: Option<&Tree>) -> Option<Whose> {
-    let Some(tree) = of else { return Some(Whose::Packet) };
+    let Some(tree) = of else {
+        return Some(match flow.role() {
+            Role::FirstPacket if flow.is_tcp() => Whose::Unknown("its beginning was not captured".into()),
+            _ => Whose::Packet,
+        });
+    };
     match flow.owners().map(|owners| &owners.client)? {
         Ownership::Known(owner) => owner.pid.is_some_and(|pid| tree.has(pid)).then_some(Whose::Descent),
         Ownership::Unknown(why) => Some(Whose::Unknown(why.as_ref().into())),

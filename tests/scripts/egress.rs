@@ -169,6 +169,19 @@ fn of_a_connection_that_was_open_before_the_capture_began_its_server_is_told() {
 }
 
 #[test]
+fn nobody_is_accused_where_it_may_have_been_the_other_one() {
+    let mut talk = Conversation::new("10.0.0.7:45000", "203.0.113.9:52000");
+    talk.client_sends(b"what either end may say");
+    talk.close();
+    check("either", &Capture::new().with(talk));
+    // Whoever is seen first does not settle it.
+    let mut talk = Conversation::new("10.0.0.7:45000", "203.0.113.9:52000");
+    talk.server_sends(b"what either end may say");
+    talk.close();
+    check("either-way", &Capture::new().with(talk));
+}
+
+#[test]
 fn parameters_and_rules_say_what_may_be_reached() {
     let rules = "allow host pypi.example port 80/tcp\nallow host debian.example\ndeny cidr 10.0.0.20\n";
     check_with("rules", &at_home(build()), &[("egress.rules", rules.as_bytes())]);
