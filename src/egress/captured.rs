@@ -124,7 +124,7 @@ impl Captured {
             packets: Some([out[0], back[0]]),
             bytes: Some([out[1], back[1]]),
             names: self.names_of(client, server, start),
-            server_name: self.server_names.remove(&(client, server)),
+            server_name: self.server_names.remove(&(client, server)).or(self.server_names.remove(&(server, client))),
         }
     }
 }

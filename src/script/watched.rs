@@ -178,7 +178,7 @@ impl std::fmt::Display for Watched {
 }
 
 fn span(duration: Duration) -> std::time::Duration {
-    std::time::Duration::from_nanos(duration.as_nanos().unsigned_abs())
+    std::time::Duration::from_nanos(u64::try_from(duration.as_nanos()).unwrap_or_default())
 }
 
 /// Why nothing can be watched, as scripts see it.
