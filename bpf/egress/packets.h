@@ -198,7 +198,8 @@ static __always_inline int handle(struct __sk_buff *skb, int is_outgoing)
 
 			make_key(&key, cookie, &route.peer);
 			counted = bpf_map_lookup_elem(&peers, &key);
-			if (!counted) {
+			// A raw socket hears what others are answered: that does not make an answer of what it sends.
+			if (!counted && sk->protocol == IPPROTO_UDP) {
 				bpf_map_update_elem(&peers, &key, &first, BPF_NOEXIST);
 				counted = bpf_map_lookup_elem(&peers, &key);
 			}

@@ -109,6 +109,24 @@ fn raw_sockets_are_found() {
 }
 
 #[test]
+fn a_raw_socket_that_heard_of_somebody_before_it_sends_is_found_all_the_same() {
+    needs!("cc", "nft", "dnsmasq", "ping", "python3");
+    let script = r#"
+import socket, subprocess
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+subprocess.run(["ping", "-c1", "203.0.113.6"], stdout=subprocess.DEVNULL)
+raw.recv(100)
+raw.sendto(bytes([8, 0, 0xf7, 0xff, 0, 0, 0, 0]), ("203.0.113.6", 0))
+raw.recv(100)
+"#;
+    let client = Client::new();
+    client.folder.write("listen.py", script);
+    client
+        .check("python3 listen.py")
+        .found(&["ping reached 203.0.113.6 icmp: answered", "python3 reached 203.0.113.6 icmp: answered"]);
+}
+
+#[test]
 fn packet_sockets_are_found_though_they_go_past_the_network_stack() {
     needs!("cc", "nft", "dnsmasq");
     let client = Client::new();
