@@ -1,7 +1,7 @@
 //! Who reaches for whom: a command and everything that it begins, watched from its first instruction to its last process.
 //!
-//! Programs in the kernel (`bpf/egress.bpf.c`) know the processes by descent and tell what they try ([`hook`], [`event`]).
-//! A thread ([`watcher`]) keeps count of processes, of attempts and of names, until all of them have ended; what it knows
+//! Programs in the kernel (`bpf/egress.bpf.c`) know the processes by descent and tell what they try (`hook`, `event`).
+//! A thread (`watcher`) keeps count of processes, of attempts and of names, until all of them have ended; what it knows
 //! then comes out as rows of a source of packets ([`Watch`]). Nothing is pinned and no control group is made: all of it
 //! ends with the process.
 
