@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -56,4 +57,49 @@ impl Running {
 
 fn exit(status: ExitStatus) -> Exit {
     Exit { code: status.code(), signal: status.signal() }
+}
+
+/// How long a command has to end that was told to.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How near a watch is to its end: whether the command has ended, and whether somebody stopped the watch before.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    stopped: Option<Instant>,
+    ended: Option<Instant>,
+}
+
+impl Course {
+    /// Notes that the watch is to stop. Whether that is new: then the command is told to end.
+    pub(super) fn stop(&mut self, now: Instant) -> bool {
+        let is_new = self.stopped.is_none();
+        self.stopped.get_or_insert(now);
+        is_new
+    }
+
+    /// Notes that the command has ended.
+    pub(super) fn end(&mut self, now: Instant) {
+        self.ended.get_or_insert(now);
+    }
+
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// Whether the watch is over. What a command leaves behind is watched for as long as `linger` says.
+    pub(super) fn is_over(
+        &self,
+        now: Instant,
+        has_command: bool,
+        has_rest: impl FnOnce() -> bool,
+        linger: Duration,
+    ) -> bool {
+        match (self.stopped, self.ended) {
+            // Whoever runs on was asked to end, too, or is none of ours.
+            (Some(_), Some(_)) => true,
+            (Some(stopped), None) => !has_command || now - stopped > PATIENCE,
+            (None, Some(ended)) => !has_rest() || now - ended > linger,
+            (None, None) => false,
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::captured::Captured;
-use super::command::Running;
+use super::command::{Course, Running};
 use super::watch::{Conclusion, Report, Shared, WatchError, descendants};
 use crate::capture::{Arrival, Cancel, CaptureError, Interface, LiveCapture, PacketSource, Progress};
 use crate::limits::{Limits, Loss};
@@ -20,9 +20,6 @@ const LOOK: Duration = Duration::from_millis(5);
 /// How long it waits before it says that nothing has arrived.
 const MOMENT: Duration = Duration::from_millis(20);
 
-/// How long a command has to end that was told to.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// A command that runs while packets are captured, or while nothing is.
 pub struct Unhooked {
     capture: Option<LiveCapture>,
@@ -32,9 +29,7 @@ pub struct Unhooked {
     linger: Duration,
     duration: Option<Duration>,
     begun: Instant,
-    /// When the command ended, and when it was told to.
-    ended: Option<Instant>,
-    stopped: Option<Instant>,
+    course: Course,
     cancel: Cancel,
     shared: Arc<Shared>,
     why: String,
@@ -89,8 +84,7 @@ impl Unhooked {
             linger,
             duration,
             begun,
-            ended: None,
-            stopped: None,
+            course: Course::default(),
             cancel: cancel.clone(),
             shared: Arc::default(),
             why,
@@ -112,34 +106,30 @@ impl Unhooked {
     /// Looks after the command; whether it is over.
     fn look(&mut self) -> bool {
         let now = Instant::now();
-        if now - self.looked < LOOK && self.ended.is_none() {
+        if now - self.looked < LOOK && !self.course.has_ended() {
             return false;
         }
         self.looked = now;
         let lives = self.tree.look(self.command.pid());
-        if self.ended.is_none() && !matches!(self.command.ended(), Ok(None)) {
-            self.ended = Some(now);
+        if !matches!(self.command.ended(), Ok(None)) {
+            self.course.end(now);
         }
         let is_late = self.duration.is_some_and(|duration| now - self.begun > duration);
-        if self.stopped.is_none() && (is_late || self.cancel.is_abort()) {
+        if is_late || self.cancel.is_abort() {
             self.end_command();
         }
-        match (self.stopped, self.ended) {
-            (Some(_), Some(_)) => true,
-            (Some(stopped), None) => now - stopped > PATIENCE,
-            (None, Some(ended)) => !lives || now - ended > self.linger,
-            (None, None) => false,
-        }
+        self.course.is_over(now, true, || lives, self.linger)
     }
 
     fn end_command(&mut self) {
-        self.stopped.get_or_insert_with(Instant::now);
-        self.command.end(Signal::TERM);
+        if self.course.stop(Instant::now()) {
+            self.command.end(Signal::TERM);
+        }
     }
 
     fn conclude(&mut self) {
         let exit = self.command.ended().ok().flatten();
-        let survivors = match self.tree.look(self.command.pid()) && self.ended.is_some() {
+        let survivors = match self.tree.look(self.command.pid()) && self.course.has_ended() {
             true => vec!["processes of it".to_owned()],
             false => Vec::new(),
         };

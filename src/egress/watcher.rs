@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::attempt::{Attempt, Whose};
 use super::attempts::Open;
 use super::canary::Canary;
-use super::command::Running;
+use super::command::{Course, Running};
 use super::enforcement::Enforcement;
 use super::engines::Engines;
 use super::event::{Copied, Event, Reason, What};
@@ -22,14 +21,11 @@ use super::names::answer;
 use super::process::{Process, Processes};
 use super::watch::{Conclusion, Packet, Packets, Shared, Spec};
 use crate::capture::Cancel;
+use crate::clock::BootClock;
 use crate::host::BpfError;
-use crate::record::Time;
 
 /// How often the kernel is listened to, at least.
 const TICK: Duration = Duration::from_millis(10);
-
-/// How long a command has to end that was told to.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Watcher {
     pub(super) hook: Hook,
@@ -63,30 +59,23 @@ impl Watcher {
     /// The thread's work, until the watch is over.
     pub(super) fn run(mut self) {
         let begun = Instant::now();
-        let (mut stopped, mut left): (Option<Instant>, Option<Instant>) = (None, None);
+        let mut course = Course::default();
         loop {
             self.wait();
             self.tick();
             let now = Instant::now();
             let is_told = self.shared.stopped.load(Ordering::Relaxed) || self.cancel.is_abort();
             let is_late = self.spec.duration.is_some_and(|duration| now - begun > duration);
-            if stopped.is_none() && (is_told || is_late) {
-                stopped = Some(now);
-                if let Some(command) = &mut self.command {
-                    command.end(Signal::TERM);
-                }
+            if (is_told || is_late)
+                && course.stop(now)
+                && let Some(command) = &mut self.command
+            {
+                command.end(Signal::TERM);
             }
-            if left.is_none() && self.has_command_ended() {
-                left = Some(now);
+            if self.has_command_ended() {
+                course.end(now);
             }
-            let is_over = match (stopped, left) {
-                // Whoever runs on was asked to end, too, or is none of ours.
-                (Some(_), Some(_)) => true,
-                (Some(stopped), None) => self.command.is_none() || now - stopped > PATIENCE,
-                (None, Some(left)) => !self.has_rest() || now - left > self.spec.linger,
-                (None, None) => false,
-            };
-            if is_over {
+            if course.is_over(now, self.command.is_some(), || self.has_rest(), self.spec.linger) {
                 break;
             }
         }
@@ -121,7 +110,7 @@ impl Watcher {
     /// Takes in what the kernel has told of by now. What it tells of while it is asked is for the next time: of two buffers
     /// that are read one after the other, the second would be ahead, and packets come before the processes that sent them.
     fn tick(&mut self) {
-        self.take_until(Clock::since_boot());
+        self.take_until(BootClock::since_boot());
     }
 
     /// Takes in what the kernel has told, in order of time, as far as it happened until then.
@@ -129,7 +118,7 @@ impl Watcher {
         let (events, packets) = self.hook.drain();
         self.events.extend(events);
         self.packets.extend(packets);
-        let clock = Clock::now();
+        let clock = BootClock::now();
         loop {
             let packet = self.packets.front().map(|packet| packet.time).filter(|time| *time <= end);
             let is_event = |event: &mut Event| event.time <= end && packet.is_none_or(|packet| event.time < packet);
@@ -145,7 +134,7 @@ impl Watcher {
         }
     }
 
-    fn packet(&mut self, packet: Copied, clock: &Clock) {
+    fn packet(&mut self, packet: Copied, clock: &BootClock) {
         let time = clock.time(packet.time);
         let queries = self.introductions.take(&packet, time, self.processes.numbered(packet.pid));
         if let Some(enforcement) = &mut self.enforcement {
@@ -162,7 +151,7 @@ impl Watcher {
         }
     }
 
-    fn event(&mut self, event: &Event, clock: &Clock) {
+    fn event(&mut self, event: &Event, clock: &BootClock) {
         let time = clock.time(event.time);
         if event.pid == std::process::id() && !matches!(event.what, What::Asked(_)) {
             self.canary.hear(event);
@@ -292,30 +281,4 @@ impl Watcher {
         let exit = self.command.as_mut().and_then(|command| command.ended().ok().flatten());
         Conclusion { exit, unseen, survivors }
     }
-}
-
-/// How the clock of the kernel's events stands to that of packets.
-struct Clock {
-    /// The time at which the machine began, in nanoseconds.
-    boot: i64,
-}
-
-impl Clock {
-    fn now() -> Self {
-        Self { boot: nanos(ClockId::Realtime) - nanos(ClockId::Monotonic) }
-    }
-
-    /// Now, as the kernel's events have it.
-    fn since_boot() -> u64 {
-        u64::try_from(nanos(ClockId::Monotonic)).unwrap_or_default()
-    }
-
-    fn time(&self, since_boot: u64) -> Time {
-        Time::from_nanos(self.boot.saturating_add(i64::try_from(since_boot).unwrap_or(i64::MAX)))
-    }
-}
-
-fn nanos(clock: ClockId) -> i64 {
-    let time = clock_gettime(clock);
-    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
 }

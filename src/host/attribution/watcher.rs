@@ -6,18 +6,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::home::{Home, HostNamespaces};
 use super::hook::Hook;
 use super::known::Known;
 use super::lookup::{End, Finding};
 use super::places::Places;
 use super::survey::survey;
-use crate::clock::now;
+use crate::clock::{BootClock, now};
 use crate::flow::Ownership;
 use crate::host::{Containers, Namespace, Query};
-use crate::record::Time;
 
 /// How often the kernel is listened to. What it tells in that time must fit into the ring, and a container must not be gone
 /// before it was looked up.
@@ -225,12 +222,8 @@ impl State {
     /// Takes what the kernel has told.
     fn drain(&mut self) {
         let Some(hook) = &mut self.hook else { return };
-        let up = clock_gettime(ClockId::Monotonic);
-        let boot = now().as_nanos() - up.tv_sec.saturating_mul(1_000_000_000).saturating_add(up.tv_nsec);
-        hook.drain(|event| {
-            let since_boot = i64::try_from(event.time).unwrap_or(i64::MAX);
-            self.known.take(&event, Time::from_nanos(boot.saturating_add(since_boot)));
-        });
+        let clock = BootClock::now();
+        hook.drain(|event| self.known.take(&event, clock.time(event.time)));
         self.known.set_lost(hook.lost());
     }
 
