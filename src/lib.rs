@@ -37,6 +37,7 @@ pub mod report;
 pub mod script;
 pub mod status;
 pub mod trace;
+pub mod web;
 
 pub use limits::Limits;
 pub use script::{Netscript, Permission, Report, Script, Session};

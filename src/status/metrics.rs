@@ -1,54 +1,47 @@
-//! What Prometheus reads: its text format, version 0.0.4.
+//! What Prometheus reads.
 
 use std::fmt::Write as _;
 
 use super::{Status, VERDICTS};
-
-/// What its Content-Type is.
-pub(super) const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+use crate::web::metrics::{head, label};
 
 /// All metrics.
 pub(super) fn write(status: &Status) -> String {
     let mut text = String::new();
     let endpoints = || status.endpoints().iter().map(|history| (label(&history.last().endpoint), history));
 
-    head(&mut text, "verdict", "gauge", "1 for the verdict of the last round, 0 for the others.");
+    head(&mut text, "netscript_endpoint_verdict", "gauge", "1 for the verdict of the last round, 0 for the others.");
     for (endpoint, history) in endpoints() {
         for verdict in VERDICTS {
             let is = u8::from(verdict == history.last().verdict);
             let _ = writeln!(text, "netscript_endpoint_verdict{{endpoint=\"{endpoint}\",verdict=\"{verdict}\"}} {is}");
         }
     }
-    head(&mut text, "rounds_total", "counter", "Rounds that ended with the verdict.");
+    head(&mut text, "netscript_endpoint_rounds_total", "counter", "Rounds that ended with the verdict.");
     for (endpoint, history) in endpoints() {
         for (verdict, count) in history.counts() {
             let labels = format!("endpoint=\"{endpoint}\",verdict=\"{verdict}\"");
             let _ = writeln!(text, "netscript_endpoint_rounds_total{{{labels}}} {count}");
         }
     }
-    head(&mut text, "latency_seconds", "gauge", "Shortest round trip to the target in the last round, if it answered.");
+    head(
+        &mut text,
+        "netscript_endpoint_latency_seconds",
+        "gauge",
+        "Shortest round trip to the target in the last round, if it answered.",
+    );
     for (endpoint, history) in endpoints() {
         if let Some(latency) = history.last().latency {
             let seconds = latency.as_secs_f64();
             let _ = writeln!(text, "netscript_endpoint_latency_seconds{{endpoint=\"{endpoint}\"}} {seconds}");
         }
     }
-    head(&mut text, "last_round_timestamp_seconds", "gauge", "When the last round began.");
+    head(&mut text, "netscript_endpoint_last_round_timestamp_seconds", "gauge", "When the last round began.");
     for (endpoint, history) in endpoints() {
         let seconds = history.last().time.as_nanos() / 1_000_000_000;
         let _ = writeln!(text, "netscript_endpoint_last_round_timestamp_seconds{{endpoint=\"{endpoint}\"}} {seconds}");
     }
     text
-}
-
-fn head(text: &mut String, name: &str, kind: &str, help: &str) {
-    let name = format!("netscript_endpoint_{name}");
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-}
-
-/// The value of a label: backslash, quotation mark and line feed are escaped.
-fn label(value: &str) -> String {
-    value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What repeated traces say of each endpoint, now and over time, on a page that is served over HTTP.
 //!
-//! [`Status`] keeps what is shown and is bounded; [`Server`] shows it: `/` as a page for people, `/metrics` for Prometheus,
+//! [`Status`] keeps what is shown and is bounded; [`serve`] shows it: `/` as a page for people, `/metrics` for Prometheus,
 //! `/report.json` for programs, `/healthz` for whoever watches over the process.
 
 mod board;
@@ -12,13 +12,12 @@ mod plot;
 mod reply;
 #[cfg(test)]
 mod sample;
-mod server;
 mod summary;
 
 pub use board::{Status, TooMany};
 pub use history::{History, Round};
 pub use observation::Observation;
-pub use server::{Server, ServerError};
+pub use reply::serve;
 
 use crate::trace::Verdict;
 

@@ -7,10 +7,6 @@ use crate::record::Time;
 use crate::report::fragment;
 use crate::trace::Verdict;
 
-/// What the page may load: nothing, and no script.
-pub(super) const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
 /// Seconds after which a browser asks for it again.
 const REFRESH: u32 = 5;
 

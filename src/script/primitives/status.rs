@@ -14,8 +14,9 @@ use super::place::{text, wrong};
 use crate::clock::now;
 use crate::nearest::suggestion;
 use crate::record::Row;
-use crate::status::{Observation, Server, Status};
+use crate::status::{self, Observation, Status};
 use crate::trace::Trace;
+use crate::web::Server;
 
 pub(crate) const ENTRIES: &[Entry] = &[Entry {
     name: "serve_status",
@@ -66,7 +67,7 @@ fn serve(context: &Context, options: &Map) -> Result<Page> {
         .ok_or_else(|| wrong("listen", "an address of this host and a port, such as \"127.0.0.1:8080\"", listen))?;
     let title = options.get("title").map_or_else(|| "Status".to_owned(), ToString::to_string);
     let status = Arc::new(Mutex::new(Status::new(&title)));
-    let server = Server::start(address, status.clone());
+    let server = status::serve(address, status.clone());
     let server = server.map_err(|error| thrown(ErrorKind::Observation, error.to_string()))?;
     (context.announce.borrow_mut())(&format!("serving http://{}/", server.address()));
     Ok(Page { status, server: Rc::new(server) })

@@ -1,21 +1,20 @@
-//! Serves a status over HTTP/1.1, on a thread of its own.
+//! Serves over HTTP/1.1, on a thread of its own.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use hyper::Method;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::Status;
-use super::reply::reply;
-use crate::clock::now;
+use super::Response;
 
 /// Connections at the same time; further ones wait until one of them is over.
 const CONNECTIONS: usize = 32;
@@ -32,6 +31,9 @@ const FIELDS: usize = 64;
 
 /// How long it is waited when the system has no descriptor left for a connection.
 const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// What is answered to a request with this method for this path.
+pub type Answer = Arc<dyn Fn(&Method, &str) -> Response + Send + Sync>;
 
 /// Serves until it goes out of scope.
 #[derive(Debug)]
@@ -52,16 +54,16 @@ pub struct ServerError {
 }
 
 impl Server {
-    /// Serves a status at an address; with port 0 the system chooses one.
+    /// Serves at an address; with port 0 the system chooses one.
     ///
     /// # Errors
     ///
     /// If the address is in use or none of this host, or if it may not be used.
-    pub fn start(address: SocketAddr, status: Arc<Mutex<Status>>) -> Result<Self, ServerError> {
-        Self::begin(address, status).map_err(|cause| ServerError { address, cause })
+    pub fn start(address: SocketAddr, answer: Answer) -> Result<Self, ServerError> {
+        Self::begin(address, answer).map_err(|cause| ServerError { address, cause })
     }
 
-    fn begin(address: SocketAddr, status: Arc<Mutex<Status>>) -> io::Result<Self> {
+    fn begin(address: SocketAddr, answer: Answer) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -69,12 +71,12 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let serve = move || {
             runtime.block_on(async move {
-                tokio::spawn(accept(listener, status));
+                tokio::spawn(accept(listener, answer));
                 // Nothing is ever sent: it ends when the sender goes, and with the runtime end all tasks.
                 let _ = stopped.await;
             });
         };
-        let thread = thread::Builder::new().name("status".into()).spawn(serve)?;
+        let thread = thread::Builder::new().name("web".into()).spawn(serve)?;
         Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -95,15 +97,15 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, status: Arc<Mutex<Status>>) {
+async fn accept(listener: TcpListener, answer: Answer) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     while let Ok(place) = places.clone().acquire_owned().await {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let status = status.clone();
+                let answer = answer.clone();
                 tokio::spawn(async move {
-                    serve(stream, status).await;
+                    serve(stream, answer).await;
                     drop(place);
                 });
             }
@@ -113,10 +115,9 @@ async fn accept(listener: TcpListener, status: Arc<Mutex<Status>>) {
 }
 
 /// Answers one request.
-async fn serve(stream: TcpStream, status: Arc<Mutex<Status>>) {
+async fn serve(stream: TcpStream, answer: Answer) {
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let status = status.lock().unwrap_or_else(PoisonError::into_inner);
-        let response = reply(&status, request.method(), request.uri().path(), now());
+        let response = answer(request.method(), request.uri().path());
         std::future::ready(Ok::<_, Infallible>(response))
     });
     let connection = http1::Builder::new()
@@ -135,11 +136,14 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpStream;
 
-    use super::super::sample::status;
     use super::*;
 
+    fn answer() -> Answer {
+        Arc::new(|method, path| Response::new(format!("{method} {path}\n")))
+    }
+
     fn start() -> Server {
-        Server::start(([127, 0, 0, 1], 0).into(), Arc::new(Mutex::new(status()))).unwrap()
+        Server::start(([127, 0, 0, 1], 0).into(), answer()).unwrap()
     }
 
     fn ask(server: &Server, request: &[u8]) -> String {
@@ -155,8 +159,8 @@ mod tests {
     #[test]
     fn the_page_is_served_until_the_server_goes() {
         let server = start();
-        let answer = ask(&server, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("db.example:5432"), "{answer}");
+        let answer = ask(&server, b"GET /page?x HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nGET /page\n"), "{answer}");
         let address = server.address();
         drop(server);
         assert!(TcpStream::connect(address).is_err());
@@ -172,14 +176,14 @@ mod tests {
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: x\r\n".repeat(FIELDS + 1));
         assert!(ask(&server, many.as_bytes()).starts_with("HTTP/1.1 431 "));
         assert!(ask(&server, b"\x16\x03\x01\x02\x00 nonsense\r\n\r\n").starts_with("HTTP/1.1 400 "));
-        assert!(ask(&server, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").ends_with("\r\n\r\nok\n"));
+        assert!(ask(&server, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").ends_with("\r\n\r\nGET /healthz\n"));
         drop(idle);
     }
 
     #[test]
     fn an_address_that_is_taken_is_named() {
         let server = start();
-        let error = Server::start(server.address(), Arc::new(Mutex::new(status()))).unwrap_err();
+        let error = Server::start(server.address(), answer()).unwrap_err();
         assert!(error.to_string().starts_with(&format!("cannot listen on {}: ", server.address())), "{error}");
     }
 }
