@@ -24,7 +24,7 @@ mod source;
 mod testing;
 mod writer;
 
-pub use cancel::Cancel;
+pub use cancel::{Cancel, HangUps};
 pub use error::CaptureError;
 pub use evidence::Selection;
 pub use file::CaptureFile;

@@ -1,7 +1,7 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM and SIGHUP.
 
 use std::io::{Read as _, Write as _};
-use std::process::{Child, ChildStderr, ChildStdin, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -19,7 +19,19 @@ struct Waiting {
 impl Waiting {
     fn begin(script: &str) -> Self {
         let folder = Folder::new();
-        let mut command = folder.command(NETSCRIPT);
+        let command = folder.command(NETSCRIPT);
+        Self::spawn(folder, command, script)
+    }
+
+    /// As nohup does it.
+    fn begin_without_hang_up(script: &str) -> Self {
+        let folder = Folder::new();
+        let mut command = folder.command("sh");
+        command.args(["-c", "trap '' HUP; exec \"$@\"", "sh", NETSCRIPT]);
+        Self::spawn(folder, command, script)
+    }
+
+    fn spawn(folder: Folder, mut command: Command, script: &str) -> Self {
         command.args(["eval", "-r", "-", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (stdin, stderr) = (child.stdin.take().unwrap(), child.stderr.take().unwrap());
@@ -90,4 +102,20 @@ fn sigterm_stops_the_script_wherever_it_is() {
     let ended = run.end();
     assert_eq!((ended.stdout.as_str(), ended.code), ("", Some(3)), "{}", ended.stderr);
     assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
+}
+
+#[test]
+fn sighup_ends_a_run_unless_it_was_begun_to_go_on_without_its_terminal() {
+    let mut run = Waiting::begin("capture().count()");
+    run.feed();
+    run.signal(Signal::HUP);
+    let ended = run.end();
+    assert_eq!((ended.stdout.as_str(), ended.code), ("", None), "{}", ended.stderr);
+
+    let mut run = Waiting::begin_without_hang_up("capture().count() > 0");
+    run.feed();
+    run.signal(Signal::HUP);
+    run.signal(Signal::INT);
+    let ended = run.end();
+    assert_eq!((ended.stdout.as_str(), ended.code), ("true\n", Some(3)), "{}", ended.stderr);
 }
