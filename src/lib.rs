@@ -31,6 +31,7 @@ pub mod limits;
 mod nearest;
 pub mod packet;
 pub mod protocol;
+pub mod proxy;
 pub mod record;
 pub mod repl;
 pub mod report;

@@ -46,6 +46,8 @@ pub struct Limits {
     pub rows: usize,
     /// A file with the rules of a policy, in bytes. A longer one is an error.
     pub policy_bytes: usize,
+    /// A file that tells a proxy its apps, in bytes. A longer one is an error.
+    pub config_bytes: usize,
     /// Rhai operations of one run; 0 means no bound.
     pub operations: u64,
 }
@@ -71,6 +73,7 @@ impl Default for Limits {
             tls_hello_bytes: 64 << 10,
             rows: 1_000_000,
             policy_bytes: 1 << 20,
+            config_bytes: 1 << 20,
             operations: 0,
         }
     }

@@ -17,23 +17,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("egress", &["capture", "clock", "flow", "host", "limits", "nearest", "packet", "protocol", "record"]),
     ("trace", &["clock", "host", "limits", "nearest", "record"]),
     ("egress", &["capture", "clock", "flow", "host", "limits", "nearest", "packet", "protocol", "record"]),
+    ("proxy", &["clock", "host", "limits", "nearest", "record", "trace", "web"]),
     ("report", &["limits", "record"]),
     ("status", &["clock", "record", "report", "trace", "web"]),
-    ("proxy", &["record"]),
     ("web", &[]),
     (
         "script",
         &[
-            "capture", "clock", "egress", "flow", "host", "limits", "nearest", "packet", "protocol", "record",
+            "capture", "clock", "egress", "flow", "host", "limits", "nearest", "packet", "protocol", "proxy", "record",
             "report", "status", "trace", "web",
         ],
     ),
     ("repl", &["capture", "limits", "record", "report", "script"]),
-    ("cli", &["capture", "host", "limits", "record", "repl", "report", "script"]),
+    ("cli", &["capture", "host", "limits", "proxy", "record", "repl", "report", "script"]),
 ];
 
 /// Folders that know bytes, packets and times, and nothing of the world: what they say depends on what they are given.
-const PURE: &[&str] = &["record", "limits", "nearest", "packet", "flow", "protocol", "egress::policy"];
+const PURE: &[&str] =
+    &["record", "limits", "nearest", "packet", "flow", "protocol", "egress::policy", "proxy::balance", "proxy::config"];
 
 /// The operating system, clocks, threads; libraries of them; Rhai.
 const IMPURE: &[&str] = &[
@@ -68,7 +69,7 @@ const IMPURE: &[&str] = &[
 const AT_HOME: &[(&str, &[&str])] = &[
     ("rhai", &["script"]),
     ("pcap", &["capture"]),
-    ("aya", &["egress", "host"]),
+    ("aya", &["egress", "host", "proxy"]),
     ("bollard", &["host"]),
     ("futures_core", &["host"]),
     ("hyper", &["host", "web"]),

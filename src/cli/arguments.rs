@@ -68,6 +68,30 @@ pub(super) enum Command {
         /// Its name
         name: String,
     },
+    /// Look after proxies: what runs in this network namespace, and what was left behind
+    Proxy {
+        #[command(subcommand)]
+        command: ProxyCommand,
+    },
+}
+
+/// What to do about proxies.
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+pub(super) enum ProxyCommand {
+    /// Tell whether a proxy runs in this network namespace, how it is, and what is pinned
+    ///
+    /// Exits with 0 if that could be seen, with 3 if not.
+    Status {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove what proxies left behind that were killed
+    ///
+    /// Looks at /sys/fs/bpf/netscript, where each network namespace has a folder, and removes those of namespaces in which
+    /// no proxy runs. What is not of a proxy is told and stays: exit code 2.
+    Clean,
 }
 
 /// `run`.

@@ -6,6 +6,7 @@ mod help;
 mod list;
 mod output;
 mod progress;
+mod proxy;
 mod run;
 mod signals;
 
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
         Some(Command::Help { topic }) => help::topic(topic.as_deref()),
         Some(Command::Check { scripts }) => run::check(&scripts),
         Some(Command::Eject { name }) => list::eject(&name),
+        Some(Command::Proxy { command }) => proxy::run(&command),
     };
     match ended {
         Ok(code) => code.into(),

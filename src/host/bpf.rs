@@ -1,13 +1,16 @@
 //! Programs that run in the kernel: loaded and attached.
 //!
-//! Links and maps are file descriptors of this process and nothing is pinned: when it ends, however it ends, they go too.
+//! Links and maps are file descriptors of this process: when it ends, however it ends, they go too, unless whoever has
+//! them pins them.
 
 use std::fs::File;
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use aya::programs::{CgroupAttachMode, CgroupSkbAttachType, Program, ProgramError};
+use aya::programs::links::FdLink;
+use aya::programs::{CgroupAttachMode, CgroupSkbAttachType, Program, ProgramError, SkLookup};
 use aya::{Btf, Ebpf};
 
 /// The first process namespace of a kernel, `PROC_PID_INIT_INO`.
@@ -47,8 +50,13 @@ pub enum BpfError {
     Missing(&'static str),
 }
 
+/// Whether this process is in the first process namespace, in which every process has a number.
+pub(crate) fn sees_all_process_numbers() -> io::Result<bool> {
+    Ok(std::fs::read_link("/proc/self/ns/pid")?.as_os_str() == FIRST_PROCESS_NAMESPACE)
+}
+
 /// Errors of aya repeat what they are made of, or hide it.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).last().map_or_else(String::new, ToString::to_string)
 }
 
@@ -59,7 +67,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
 ///
 /// Why it cannot be; nothing is left attached then.
 pub(crate) fn attach(object: &[u8], optional: &[&str]) -> Result<Ebpf, BpfError> {
-    if std::fs::read_link("/proc/self/ns/pid")?.as_os_str() != FIRST_PROCESS_NAMESPACE {
+    if !sees_all_process_numbers()? {
         return Err(BpfError::ProcessNamespace);
     }
     let cgroup = File::open(cgroup_root().ok_or(BpfError::Cgroup)?)?;
@@ -103,6 +111,28 @@ fn attach_one(program: &mut Program, name: &str, btf: &Btf, cgroup: &File) -> Re
         }
         _ => Err(ProgramError::UnexpectedProgramType),
     }
+}
+
+/// A program that chooses the sockets of a network namespace, attached for as long as its link is open or pinned.
+pub(crate) struct Lookup {
+    pub(crate) programs: Ebpf,
+    pub(crate) link: FdLink,
+}
+
+/// Loads an object with one program, which chooses sockets (`sk_lookup`), and attaches it to a network namespace.
+///
+/// # Errors
+///
+/// Why it cannot be; nothing is left attached then.
+pub(crate) fn attach_lookup(object: &[u8], name: &'static str, netns: impl AsFd) -> Result<Lookup, BpfError> {
+    let failed = |cause| BpfError::Program { program: name.to_owned(), cause };
+    // It reads nothing of the kernel's own structures, so that no BTF of the kernel is needed.
+    let mut programs = aya::EbpfLoader::new().btf(None).load(object)?;
+    let program = programs.program_mut(name).ok_or(BpfError::Missing(name))?;
+    let program: &mut SkLookup = program.try_into().map_err(failed)?;
+    program.load().map_err(failed)?;
+    let link = program.attach(netns).and_then(|id| program.take_link(id)).map_err(failed)?;
+    Ok(Lookup { programs, link: link.into() })
 }
 
 /// Where the version 2 of cgroups is mounted: `/sys/fs/cgroup`, or below it beside version 1.

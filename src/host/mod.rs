@@ -27,7 +27,7 @@ pub use interface::{Interface, InterfaceRate, interfaces, rates};
 pub use link::{Counters, Link, Peer, links};
 pub use namespace::{Namespace, NamespaceId};
 pub use owner::SocketOwners;
-pub use privilege::{may_capture, may_watch, sees_all_namespaces};
+pub use privilege::{may_capture, may_dispatch, may_watch, sees_all_namespaces};
 pub use process::{Process, Users};
 pub use snapshot::Snapshot;
 pub use socket::{Socket, SocketReader, SocketState, SocketTable, Which};

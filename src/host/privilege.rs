@@ -26,6 +26,13 @@ pub fn may_watch() -> bool {
     has(CapabilitySet::SYS_ADMIN) || has(CapabilitySet::BPF | CapabilitySet::PERFMON | CapabilitySet::NET_ADMIN)
 }
 
+/// Whether this process may put programs into the kernel that choose sockets: `CAP_BPF` and `CAP_NET_ADMIN`, or
+/// `CAP_SYS_ADMIN`, which has both.
+#[must_use]
+pub fn may_dispatch() -> bool {
+    has(CapabilitySet::SYS_ADMIN) || has(CapabilitySet::BPF | CapabilitySet::NET_ADMIN)
+}
+
 fn has(wanted: CapabilitySet) -> bool {
     // Asked of oneself, this fails on no kernel that there is.
     capabilities(None).is_ok_and(|sets| sets.effective.contains(wanted))

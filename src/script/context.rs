@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rhai::{AST, Engine, EvalAltResult};
 use tempfile::TempPath;
 
+use super::attendants::Attendants;
 use super::error::{ErrorKind, thrown};
 use super::live::Live;
 use super::memory::Memory;
@@ -146,6 +147,8 @@ pub(crate) struct Context {
     pub(crate) environment: RefCell<Vec<String>>,
     /// How long a script that goes in rounds may run on although everything is to stop.
     pub(crate) farewell: Cell<Farewell>,
+    /// What goes on beside the script.
+    pub(crate) attendants: Attendants,
 }
 
 /// The last words of a script: one that runs until somebody stops it concludes behind its last round.

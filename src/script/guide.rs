@@ -77,7 +77,10 @@ fn function(entry: &Entry, width: usize) -> String {
     if let Some(needs) = entry.needs {
         let _ = writeln!(text, "\nNeeds the permission `{needs}`.");
     }
-    let _ = writeln!(text, "\nExample:\n  {}", entry.example);
+    text.push_str("\nExample:\n");
+    for line in entry.example.lines() {
+        let _ = writeln!(text, "  {}", line.trim_start());
+    }
     text
 }
 

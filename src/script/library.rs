@@ -77,6 +77,7 @@ const STOCK: &[(&str, &str)] = &[
     ("egress-trace", include_str!("../../scripts/egress-trace.rhai")),
     ("expired-token-hunt", include_str!("../../scripts/expired-token-hunt.rhai")),
     ("noisy-container", include_str!("../../scripts/noisy-container.rhai")),
+    ("proxy", include_str!("../../scripts/proxy.rhai")),
 ];
 
 impl Script {

@@ -1,5 +1,6 @@
 //! Rhai over the rest: engine, session, permissions, streams, and one thin file for each primitive.
 
+mod attendants;
 pub mod completion;
 mod context;
 pub mod docs;

@@ -16,7 +16,7 @@ pub enum Permission {
     Exec,
     /// Change something: stop a container.
     Act,
-    /// Listen and serve: a status page.
+    /// Listen and serve: a status page, a proxy.
     Serve,
     /// Write files other than those named on the command line.
     Write,

@@ -9,6 +9,7 @@ use std::thread;
 
 use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Map, Scope};
 
+use super::attendants::Attendants;
 use super::completion::{Variable, variables};
 use super::context::{Context, Farewell, Ledger, Options, RunProgress, Source};
 use super::error::{ErrorKind, Failure};
@@ -290,6 +291,7 @@ impl Host {
             unread: Cell::new(false),
             environment: RefCell::default(),
             farewell: Cell::default(),
+            attendants: Attendants::default(),
         });
         let mut engine = engine::build(&context);
         for register in builder.functions {
@@ -333,6 +335,9 @@ impl Host {
                 }
                 Err(error) => failure = Some(Failure::evaluation(error, &script.name, &script.source)),
             },
+        }
+        if !line {
+            self.context.attendants.end();
         }
         if failure.is_none() {
             failure = self.write_evidence().err();
@@ -417,13 +422,15 @@ impl Host {
         let ast = if line { self.context.functions.borrow().merge(&ast) } else { ast };
         *self.context.functions.borrow_mut() = ast.clone_functions_only();
         let engine = self.engine.clone();
-        let result = if line {
-            engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &ast)?
+        let mut own = Scope::new();
+        let scope = if line {
+            &mut self.scope
         } else {
-            let mut scope = Scope::new();
-            scope.push_constant("args", args);
-            engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast)?
+            own.push_constant("args", args);
+            &mut own
         };
+        let result = engine.eval_ast_with_scope::<Dynamic>(scope, &ast)?;
+        // While a last stream is read, what the script has goes on: a proxy whose connections are captured.
         self.show(&result)?;
         Ok(result)
     }
@@ -452,9 +459,19 @@ impl Host {
         let shown = match value.read_lock::<Row>() {
             Some(row) => Value::Record(row.clone()),
             None if value.is_map() => Value::Record(to_row(value)),
-            None => from_dynamic(value),
+            None => match from_dynamic(value) {
+                // Of what has no fields, such as a proxy, there is only what it is.
+                Value::Text(_) if value.is_variant() => Value::Text(engine.map_type_name(value.type_name()).into()),
+                plain => plain,
+            },
         };
         context.say(|out| out.value(&shown))
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.context.attendants.end();
     }
 }
 

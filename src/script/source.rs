@@ -169,52 +169,50 @@ impl Capture {
         Ok(())
     }
 
-    /// Reads on until stream `index` has a row, or there is none.
-    fn advance(&mut self, index: usize, context: &Context, caller: &Caller<'_>) -> Result<(), Box<EvalAltResult>> {
+    /// Reads on, for stream `index`. Gives whether there was more to read.
+    fn advance(&mut self, index: usize, context: &Context, caller: &Caller<'_>) -> Result<bool, Box<EvalAltResult>> {
         if matches!(self.state, State::Planned) {
             self.open(context)?;
         }
-        while self.streams[index].rows.is_empty() {
-            let State::Open(reading) = &mut self.state else { return Ok(()) };
-            let pipeline = &mut reading.pipeline;
-            if context.memory.is_short() {
-                pipeline.shrink();
+        let State::Open(reading) = &mut self.state else { return Ok(false) };
+        let pipeline = &mut reading.pipeline;
+        if context.memory.is_short() {
+            pipeline.shrink();
+        }
+        if context.cancel.is_requested() {
+            pipeline.stop();
+        }
+        let more = pipeline.advance().map_err(|error| explain(&error, context))?;
+        reading.count(context);
+        if reading.pipeline.is_idle() {
+            // Whoever looks at the rows sees those that are there, while nothing more comes.
+            context.say(|out| out.flush())?;
+        }
+        for (stage, noun) in reading.nouns.iter().enumerate() {
+            let mut readers = self.streams.iter_mut().enumerate().filter(|(_, stream)| {
+                std::ptr::eq(stream.noun, *noun) && stream.wanted && stream.alive.strong_count() > 0
+            });
+            let mut rows = reading.pipeline.take_rows(stage);
+            let last = readers.next_back();
+            for (i, reader) in readers {
+                reader.keep(rows.clone(), i == index, context, caller)?;
             }
-            if context.cancel.is_requested() {
-                pipeline.stop();
-            }
-            let more = pipeline.advance().map_err(|error| explain(&error, context))?;
-            reading.count(context);
-            if reading.pipeline.is_idle() {
-                // Whoever looks at the rows sees those that are there, while nothing more comes.
-                context.say(|out| out.flush())?;
-            }
-            for (stage, noun) in reading.nouns.iter().enumerate() {
-                let mut readers = self.streams.iter_mut().enumerate().filter(|(_, stream)| {
-                    std::ptr::eq(stream.noun, *noun) && stream.wanted && stream.alive.strong_count() > 0
-                });
-                let mut rows = reading.pipeline.take_rows(stage);
-                let last = readers.next_back();
-                for (i, reader) in readers {
-                    reader.keep(rows.clone(), i == index, context, caller)?;
-                }
-                if let Some((i, reader)) = last {
-                    reader.keep(std::mem::take(&mut rows), i == index, context, caller)?;
-                }
-            }
-            if !more {
-                // A source that was waiting for packets ends by itself then.
-                if context.cancel.is_requested() {
-                    // That is how one ends a live capture.
-                    match self.request.is_live() && !context.cancel.is_abort() {
-                        true => context.cancel.obeyed(),
-                        false => interrupted(reading.pipeline.received(), context),
-                    }
-                }
-                self.end(context)?;
+            if let Some((i, reader)) = last {
+                reader.keep(std::mem::take(&mut rows), i == index, context, caller)?;
             }
         }
-        Ok(())
+        if !more {
+            // A source that was waiting for packets ends by itself then.
+            if context.cancel.is_requested() {
+                // That is how one ends a live capture.
+                match self.request.is_live() && !context.cancel.is_abort() {
+                    true => context.cancel.obeyed(),
+                    false => interrupted(reading.pipeline.received(), context),
+                }
+            }
+            self.end(context)?;
+        }
+        Ok(true)
     }
 
     /// Closes the source and notes what it could not see.
@@ -470,11 +468,17 @@ impl Tap {
     /// The next row.
     #[inline]
     pub(crate) fn next(&self, context: &Context, caller: &Caller<'_>) -> Result<Option<Row>, Box<EvalAltResult>> {
-        let mut capture = self.capture.borrow_mut();
-        if capture.streams[self.index].rows.is_empty() {
-            capture.advance(self.index, context, caller)?;
+        loop {
+            let mut capture = self.capture.borrow_mut();
+            if let Some(row) = capture.streams[self.index].rows.pop_front() {
+                return Ok(Some(row));
+            }
+            if !capture.advance(self.index, context, caller)? {
+                return Ok(None);
+            }
+            drop(capture);
+            context.attendants.attend();
         }
-        Ok(capture.streams[self.index].rows.pop_front())
     }
 
     /// Closes the source before its end, if no other stream of the capture may want more of it.

@@ -71,9 +71,10 @@ fn a_script_in_the_path_shadows_the_stock_script_but_not_under_sudo() {
             ["expired-token-hunt", "stock", true],
             ["noisy-container", "stock", false],
             ["of-user", of_user, false],
+            ["proxy", "stock", false],
         ])
     );
-    assert_eq!(netscript(&["list"], true).stdout.lines().count(), 8);
+    assert_eq!(netscript(&["list"], true).stdout.lines().count(), 10);
     assert_eq!(netscript(&["run", "of-user"], true).code, Some(2));
     // A path is explicit, and counts.
     assert!(netscript(&["run", "mine/expired-token-hunt.rhai"], true).stdout.starts_with("mine\n"));

@@ -6,6 +6,7 @@ mod library;
 mod limits;
 mod outputs;
 mod permissions;
+mod proxy;
 mod signals;
 mod sources;
 mod verdicts;

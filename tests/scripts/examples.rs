@@ -64,8 +64,9 @@ fn examples_in_the_headers_of_scripts_are_commands_that_run() {
         assert_eq!(listed.origin, Origin::Stock);
         let script = library.find(&listed.name).unwrap();
         assert!(!script.header.examples.is_empty(), "{} shows no example", listed.name);
-        // What is on a host is different on each: the lab runs those, where it is known.
-        if script.header.needs.iter().any(|need| need.permission == Permission::Host) {
+        // What is on a host is different on each, and what listens does so until somebody ends it: the lab runs those.
+        let of_lab = |need: Permission| matches!(need, Permission::Host | Permission::Serve);
+        if script.header.needs.iter().any(|need| of_lab(need.permission)) {
             continue;
         }
         for example in &script.header.examples {

@@ -100,7 +100,7 @@ fn register_noun<T: Record>(
 }
 
 /// The rows for a script, as many as may be kept.
-fn array<T: Record>(context: &Context, rows: Vec<T>) -> Array {
+pub(super) fn array<T: Record>(context: &Context, rows: Vec<T>) -> Array {
     let kept = rows.into_iter().enumerate().filter(|(kept, _)| context.may_keep(*kept));
     kept.map(|(_, row)| Dynamic::from::<Row>(Arc::new(row))).collect()
 }

@@ -9,6 +9,7 @@ mod host;
 mod http_requests;
 mod place;
 mod policy;
+mod proxy;
 mod rounds;
 mod rows;
 mod run;
@@ -45,6 +46,7 @@ pub(crate) const ENTRIES: &[&[Entry]] = &[
     trace::ENTRIES,
     status::ENTRIES,
     policy::ENTRIES,
+    proxy::ENTRIES,
     rows::ENTRIES,
     verdict::ENTRIES,
     rounds::ENTRIES,
@@ -82,6 +84,10 @@ pub const KINDS: &[&Kind] = &[
     Comparison::KIND,
     Attempt::KIND,
     Resolution::KIND,
+    crate::proxy::Connection::KIND,
+    crate::proxy::TargetState::KIND,
+    crate::proxy::Stats::KIND,
+    crate::proxy::AppStats::KIND,
 ];
 
 /// Registers all primitives.
@@ -93,6 +99,7 @@ pub(crate) fn register(engine: &mut Engine, context: &Rc<Context>) {
     containers::register(engine, context);
     host::register(engine, context);
     policy::register(engine, context);
+    proxy::register(engine, context);
     rounds::register(engine, context);
     rows::register(engine, context);
     run::register(engine, context);

@@ -95,7 +95,7 @@ fn made(context: &Context, options: &Map) -> Result<Policy> {
 }
 
 /// A file, or as much of it as shows that it is too long.
-fn read(path: &str, most: usize) -> Result<Vec<u8>> {
+pub(super) fn read(path: &str, most: usize) -> Result<Vec<u8>> {
     let failed = |error| thrown(ErrorKind::Input, format!("cannot read {path}: {error}"));
     let mut bytes = Vec::new();
     File::open(path).map_err(failed)?.take(most as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;

@@ -97,7 +97,10 @@ fn row(object: serde_json::Map<String, serde_json::Value>, last: &mut Option<std
 fn typed(name: &str, value: serde_json::Value) -> Value<'static> {
     let ty = KINDS.iter().find_map(|kind| kind.index(name).map(|field| kind.fields[field].ty));
     match (ty, &value) {
-        (Some(Type::Time), serde_json::Value::String(text)) => text.parse::<Time>().ok().into(),
+        // Another kind may have a text of that name: flows end at a time, connections of a proxy for a reason.
+        (Some(Type::Time), serde_json::Value::String(text)) => {
+            text.parse::<Time>().map_or_else(|_| plain(value), Value::Time)
+        }
         (Some(Type::Duration), serde_json::Value::Number(seconds)) =>
         {
             #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
@@ -118,5 +121,17 @@ fn plain(value: serde_json::Value) -> Value<'static> {
         serde_json::Value::String(x) => x.into(),
         serde_json::Value::Array(x) => Value::List(x.into_iter().map(plain).collect()),
         serde_json::Value::Object(x) => Value::Map(x.into_iter().map(|(k, v)| (k.into(), plain(v))).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_of_two_kinds_keeps_what_it_has() {
+        let typed = |text: &str| typed("end", text.into());
+        assert!(matches!(typed("2026-11-20T17:02:00Z"), Value::Time(_)));
+        assert!(matches!(typed("client closed"), Value::Text(text) if text == "client closed"));
     }
 }

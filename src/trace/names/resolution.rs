@@ -53,6 +53,24 @@ pub fn resolve(name: &str, timeout: Duration, stop: BorrowedFd<'_>) -> Resolutio
 }
 
 impl Resolution {
+    /// `found`, or why it has no addresses.
+    #[must_use]
+    pub const fn outcome(&self) -> &'static str {
+        self.outcome
+    }
+
+    /// Its addresses.
+    #[must_use]
+    pub fn addresses(&self) -> &[IpAddr] {
+        &self.addresses
+    }
+
+    /// For how many seconds the answer may be kept; none if no name server gave it.
+    #[must_use]
+    pub const fn ttl(&self) -> Option<u32> {
+        self.ttl
+    }
+
     /// Asks one server after the other, each for its share of the time, until one can tell.
     fn ask(&mut self, settings: &Settings, timeout: Duration, stop: BorrowedFd<'_>) {
         let share = timeout / u32::try_from(settings.servers.len()).unwrap_or(u32::MAX).max(1);

@@ -1,0 +1,104 @@
+//! Moves the bytes of TCP connections: threads that each wait for many connections with epoll.
+
+mod direction;
+mod header;
+mod pipes;
+mod session;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::{self, JoinHandle};
+
+use self::worker::{Command, Inbox, Worker};
+use super::record::Connection;
+use super::service::{Service, Shared};
+
+/// Descriptors of a connection: the sockets to its client and to its target.
+pub(super) const DESCRIPTORS: usize = 2;
+
+/// The threads. They end with this value, and with them all connections.
+#[derive(Debug)]
+pub(super) struct Workers {
+    threads: Vec<(Arc<Inbox>, JoinHandle<()>)>,
+}
+
+/// Which connections are meant.
+#[derive(Debug, Clone)]
+pub(super) enum Which {
+    All,
+    /// Those to the target with this id.
+    Target(u64),
+}
+
+impl Workers {
+    /// Begins so many threads.
+    pub(super) fn start(count: usize, shared: &Arc<Shared>) -> io::Result<Self> {
+        let mut this = Self { threads: Vec::new() };
+        for number in 0..count {
+            let inbox = Arc::new(Inbox::new()?);
+            let worker = Worker::new(inbox.clone(), shared.clone())?;
+            let thread = thread::Builder::new().name(format!("proxy-{number}")).spawn(move || worker.run())?;
+            this.threads.push((inbox, thread));
+        }
+        Ok(this)
+    }
+
+    /// Accepts connections to an app from these listeners, instead of those that it had. Who waits at the others is still
+    /// accepted.
+    pub(super) fn serve(&self, service: &Arc<Service>, listeners: &[Arc<OwnedFd>]) {
+        self.tell(|| Command::Serve(service.clone(), listeners.to_vec()));
+    }
+
+    /// Accepts no more connections to an app, behind those that wait already. They go on.
+    pub(super) fn forget(&self, app: &str) {
+        self.tell(|| Command::Forget(app.to_owned()));
+    }
+
+    /// Waits until listeners that were left are closed, so that others can have their ports.
+    pub(super) fn settle(&self) {
+        let (settled, receiver) = channel::<()>();
+        self.tell(|| Command::Settle(settled.clone()));
+        drop(settled);
+        // It ends when the last thread has dropped its own.
+        let _ = receiver.recv();
+    }
+
+    /// The connections that there are.
+    pub(super) fn connections(&self) -> Vec<Connection> {
+        let (sender, receiver) = channel();
+        self.tell(|| Command::Report(sender.clone()));
+        // It ends when the last thread has answered, or is no more.
+        drop(sender);
+        receiver.iter().flatten().collect()
+    }
+
+    /// Resets connections.
+    pub(super) fn end(&self, which: &Which, why: &'static str) {
+        self.tell(|| Command::End(which.clone(), why));
+    }
+
+    fn tell(&self, command: impl Fn() -> Command) {
+        self.threads.iter().for_each(|(inbox, _)| inbox.send(command()));
+    }
+
+    /// Ends the threads, and with them all connections.
+    pub(super) fn stop(&mut self) {
+        self.tell(|| Command::Stop);
+        for (_, thread) in self.threads.drain(..) {
+            // A panic there has been reported by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,108 @@
+//! The sockets towards clients: those that apps are served on, and those that are there for answers.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::client::ClientSocket;
+use super::poll::{Poll, Ready};
+
+/// After what time it is tried again to bind what could not be bound.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// All of them, by their numbers.
+#[derive(Debug)]
+pub(super) struct ClientSockets {
+    poll: Arc<Poll>,
+    last: u64,
+    sockets: HashMap<u64, ClientSocket>,
+    /// Those for answers, by whom clients meant.
+    bound: HashMap<SocketAddr, u64>,
+    /// From where clients cannot be answered, and since when.
+    unbound: HashMap<SocketAddr, Duration>,
+}
+
+impl ClientSockets {
+    pub(super) fn new(poll: &Arc<Poll>) -> Self {
+        Self { poll: poll.clone(), last: 0, sockets: HashMap::new(), bound: HashMap::new(), unbound: HashMap::new() }
+    }
+
+    pub(super) fn get(&self, id: u64) -> Option<&ClientSocket> {
+        self.sockets.get(&id)
+    }
+
+    /// Serves an app on a socket.
+    pub(super) fn serve(&mut self, socket: &Arc<OwnedFd>, app: &Arc<str>) -> io::Result<()> {
+        // One may be known that answers still.
+        match self.sockets.values_mut().find(|known| Arc::ptr_eq(&known.socket, socket)) {
+            Some(known) => known.app = Some(app.clone()),
+            None => drop(self.add(ClientSocket::of_app(socket, app)?)?),
+        }
+        Ok(())
+    }
+
+    /// Serves an app no more. Its sockets stay open while associations answer through them.
+    pub(super) fn forget(&mut self, app: &str) {
+        let of_app = self.sockets.iter_mut().filter(|(_, socket)| socket.app.as_deref() == Some(app));
+        let ids: Vec<u64> = of_app.map(|(&id, socket)| (id, socket.app = None).0).collect();
+        for id in ids {
+            self.close_unused(id);
+        }
+    }
+
+    /// A socket that answers from whom clients meant. None: it was said already why there is none.
+    pub(super) fn bound_to(&mut self, meant: SocketAddr, now: Duration) -> Option<io::Result<u64>> {
+        if let Some(&id) = self.bound.get(&meant) {
+            return Some(Ok(id));
+        }
+        if self.unbound.get(&meant).is_some_and(|since| now.saturating_sub(*since) < AGAIN) {
+            return None;
+        }
+        let added = ClientSocket::bound_to(meant).and_then(|socket| self.add(socket));
+        match &added {
+            Ok(id) => drop(self.bound.insert(meant, *id)),
+            Err(_) => drop(self.unbound.insert(meant, now)),
+        }
+        Some(added)
+    }
+
+    /// Counts an association that answers through a socket.
+    pub(super) fn begin(&mut self, id: u64) {
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.users += 1;
+        }
+    }
+
+    /// Counts the end of one that was counted.
+    pub(super) fn end(&mut self, id: u64) {
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.users -= 1;
+        }
+        self.close_unused(id);
+    }
+
+    /// Forgets what was in the way a while ago.
+    pub(super) fn sweep(&mut self, now: Duration) {
+        self.unbound.retain(|_, since| now.saturating_sub(*since) < AGAIN);
+    }
+
+    fn add(&mut self, socket: ClientSocket) -> io::Result<u64> {
+        self.last += 1;
+        self.poll.add(&socket.socket, Ready::Client(self.last))?;
+        self.sockets.insert(self.last, socket);
+        Ok(self.last)
+    }
+
+    fn close_unused(&mut self, id: u64) {
+        if let Some(socket) = self.sockets.get(&id).filter(|socket| socket.app.is_none() && socket.users == 0) {
+            self.poll.delete(&socket.socket);
+            if self.bound.get(&socket.local) == Some(&id) {
+                self.bound.remove(&socket.local);
+            }
+            self.sockets.remove(&id);
+        }
+    }
+}
