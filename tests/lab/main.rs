@@ -13,6 +13,7 @@ mod live;
 #[path = "../support/program.rs"]
 #[expect(dead_code, reason = "the lab runs the program in namespaces, and needs not all ways to run it")]
 mod program;
+mod proxy;
 mod reaching;
 mod readme;
 mod support;

@@ -2,6 +2,8 @@
 //!
 //! `traffic serve PORT DELAY` is a web server that takes that many milliseconds for an answer.
 //!
+//! `traffic name ADDRESS:PORT NAME` is one that answers at once, with its name and the path that it was asked for.
+//!
 //! `traffic send ADDRESS:PORT FILE` asks a web server so many times a second as the file says, each time on a new
 //! connection. It looks into the file every now and then. 0 is silence.
 
@@ -15,8 +17,9 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["serve", port, delay] => serve(port.parse().unwrap(), Duration::from_millis(delay.parse().unwrap())),
+        ["name", address, name] => name_itself(address.parse().unwrap(), name.to_owned().leak()),
         ["send", server, file] => send(server.parse().unwrap(), file),
-        _ => panic!("traffic serve PORT DELAY or traffic send ADDRESS:PORT FILE"),
+        _ => panic!("traffic serve PORT DELAY, traffic name ADDRESS:PORT NAME or traffic send ADDRESS:PORT FILE"),
     }
 }
 
@@ -32,16 +35,44 @@ fn serve(port: u16, delay: Duration) {
     }
 }
 
+fn name_itself(address: SocketAddr, name: &'static str) {
+    let listener = TcpListener::bind(address).unwrap();
+    for client in listener.incoming().flatten() {
+        begin(move || drop(answer_by_name(client, name)));
+    }
+}
+
 fn answer(mut client: TcpStream, delay: Duration) -> std::io::Result<()> {
+    if request(&mut client)?.is_some() {
+        sleep(delay);
+        respond(&mut client, "ok\n")?;
+    }
+    Ok(())
+}
+
+fn answer_by_name(mut client: TcpStream, name: &str) -> std::io::Result<()> {
+    let Some(request) = request(&mut client)? else { return Ok(()) };
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    respond(&mut client, &format!("{name} {path}\n"))
+}
+
+/// Reads a request; none if the client goes away before its end.
+fn request(client: &mut TcpStream) -> std::io::Result<Option<String>> {
     let (mut request, mut length) = ([0; 1024], 0);
     while !request[..length].ends_with(b"\r\n\r\n") {
         match client.read(&mut request[length..])? {
-            0 => return Ok(()),
+            0 => return Ok(None),
             read => length += read,
         }
     }
-    sleep(delay);
-    client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")
+    Ok(Some(String::from_utf8_lossy(&request[..length]).into_owned()))
+}
+
+fn respond(client: &mut TcpStream, body: &str) -> std::io::Result<()> {
+    let length = body.len();
+    client.write_all(
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").as_bytes(),
+    )
 }
 
 /// How often the file is looked into.

@@ -1,6 +1,7 @@
 //! A client, and an internet that it can reach: some of whom answer there, and some do not.
 
 use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
 use std::process::Command;
 
 use netscript::host::Namespace;
@@ -52,7 +53,8 @@ impl Internet {
         let folder = Folder::with("resolv.conf", format!("nameserver {RESOLVER}\n"));
         folder.write("nsswitch.conf", "hosts: files dns\n");
         folder.write("hosts", "");
-        let resolver = resolver(&netns, &folder);
+        let known = ["--host-record=cdn.example,203.0.113.1,2001:db8:1::1", "--cname=www.example,cdn.example"];
+        let resolver = name_server(&netns, RESOLVER, &folder.path("hosts"), &known);
         Self { netns, folder, resolver, _servers, _sink }
     }
 
@@ -86,13 +88,14 @@ shift
 exec "$@"
 "#;
 
-fn resolver(netns: &Netns, folder: &Folder) -> Running {
+/// A name server that knows no names but these, for a second each: lines of a hosts(5) file, which it reads again when it
+/// gets SIGHUP.
+pub(crate) fn name_server(netns: &Netns, address: &str, hosts: &Path, options: &[&str]) -> Running {
     let mut dnsmasq = netns.command("dnsmasq");
     dnsmasq.args(["--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=root", "--log-facility=-"]);
     dnsmasq.args(["--local=/example/", "--no-resolv", "--no-hosts", "--bind-interfaces", "--local-ttl=1"]);
-    dnsmasq.arg(format!("--listen-address={RESOLVER}")).arg("--host-record=cdn.example,203.0.113.1,2001:db8:1::1");
-    dnsmasq.arg("--cname=www.example,cdn.example").arg("--addn-hosts").arg(folder.path("hosts"));
-    let mut resolver = Running::spawn(&mut dnsmasq);
-    resolver.listens(53);
-    resolver
+    dnsmasq.arg(format!("--listen-address={address}")).args(options).arg("--addn-hosts").arg(hosts);
+    let mut server = Running::spawn(&mut dnsmasq);
+    server.listens(53);
+    server
 }

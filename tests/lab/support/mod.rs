@@ -14,9 +14,10 @@ pub(crate) mod traffic;
 pub(crate) use container::{Container, Image};
 pub(crate) use engine::Engine;
 pub(crate) use group::Group;
-pub(crate) use internet::Internet;
+pub(crate) use internet::{Internet, name_server};
 pub(crate) use netns::{Netns, connect};
 pub(crate) use running::{Running, listeners, until};
+pub(crate) use server::Server;
 pub(crate) use traffic::{Rates, reach, slow_web_server};
 
 use std::io::Write as _;

@@ -1,0 +1,10 @@
+//! `proxy(…)`: real clients and servers in namespaces.
+
+mod balancing;
+mod dispatch;
+mod failing;
+mod load;
+mod operation;
+mod rig;
+mod script;
+mod story;
