@@ -183,7 +183,8 @@ impl Direction {
                     let bytes = &kit.buffer[..read];
                     self.moved += read as u64;
                     keep(&mut self.kept, bytes);
-                    let passed = pass(to, bytes)?;
+                    // Its end goes with it, if that is what comes next.
+                    let passed = pass(to, bytes, if all { SendFlags::MORE } else { SendFlags::empty() })?;
                     if passed < read {
                         *rest = Rest { bytes: bytes[passed..].into(), at: 0 };
                     } else if read < BUFFER && !all {
@@ -282,7 +283,7 @@ impl Rest {
 
     /// Passes it on; whether all of it.
     fn pass(&mut self, to: BorrowedFd<'_>) -> Result<bool, Broken> {
-        self.at += pass(to, &self.bytes[self.at..])?;
+        self.at += pass(to, &self.bytes[self.at..], SendFlags::empty())?;
         let all = self.is_empty();
         if all {
             *self = Self::default();
@@ -292,11 +293,11 @@ impl Rest {
 }
 
 /// Passes bytes on, as many as the socket takes.
-fn pass(to: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Broken> {
+fn pass(to: BorrowedFd<'_>, bytes: &[u8], flags: SendFlags) -> Result<usize, Broken> {
     let mut passed = 0;
     while passed < bytes.len() {
         // A socket whose other end is gone is an error, and no signal.
-        match send(to, &bytes[passed..], SendFlags::NOSIGNAL) {
+        match send(to, &bytes[passed..], flags | SendFlags::NOSIGNAL) {
             Ok(sent) => passed += sent,
             Err(Errno::AGAIN) => break,
             Err(Errno::INTR) => {}
