@@ -6,7 +6,7 @@
 use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
-use rustix::net::{SendFlags, Shutdown, send, shutdown};
+use rustix::net::{SendFlags, Shutdown, send, shutdown, sockopt};
 use rustix::pipe::{SpliceFlags, splice};
 
 use super::pipes::{Pipe, Pipes};
@@ -172,9 +172,15 @@ impl Direction {
                         return Ok(Stop::Ended);
                     }
                     let read = match rustix::io::read(from, &mut *kit.buffer) {
-                        Err(Errno::AGAIN) => return Ok(Stop::Blocked),
                         Err(Errno::INTR) => continue,
-                        other => other.map_err(Broken::From)?,
+                        Err(error) => {
+                            if all {
+                                // What was held back for its end goes without it.
+                                let _ = sockopt::set_tcp_nodelay(to, true);
+                            }
+                            return if error == Errno::AGAIN { Ok(Stop::Blocked) } else { Err(Broken::From(error)) };
+                        }
+                        Ok(read) => read,
                     };
                     if read == 0 {
                         self.end = End::Read;

@@ -269,6 +269,23 @@ fn a_reset_behind_some_bytes_reaches_the_client_behind_these_bytes() {
 }
 
 #[test]
+fn bytes_are_not_lost_when_a_reset_comes_with_them() {
+    let server = Server::new(|mut client| {
+        let _ = client.read(&mut [0]);
+        client.write_all(b"ten bytes!").unwrap();
+        reset(client);
+    });
+    let rig = Rig::new(&[server.address]);
+    for _ in 0..200 {
+        let mut client = rig.connect();
+        client.write_all(b"x").unwrap();
+        let mut bytes = [0; 10];
+        client.read_exact(&mut bytes).unwrap();
+        assert_eq!(client.read(&mut bytes).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+}
+
+#[test]
 fn a_client_that_resets_resets_its_target() {
     let (sender, ends) = channel();
     let server = Server::new(move |mut client| {
