@@ -88,6 +88,7 @@ const NOT_RUN: &[&str] = &[
     "sudo netscript run noisy-container",
     "netscript run egress-trace",
     "sudo netscript run egress-check",
+    "sudo netscript run proxy",
 ];
 
 #[test]

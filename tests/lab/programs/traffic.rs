@@ -70,9 +70,8 @@ fn request(client: &mut TcpStream) -> std::io::Result<Option<String>> {
 
 fn respond(client: &mut TcpStream, body: &str) -> std::io::Result<()> {
     let length = body.len();
-    client.write_all(
-        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").as_bytes(),
-    )
+    client
+        .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").as_bytes())
 }
 
 /// How often the file is looked into.
