@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use socket2::SockRef;
 
@@ -61,9 +62,16 @@ fn connect(address: &str) -> std::io::Result<TcpStream> {
 
 /// Whom the next who was brought here meant; none if nobody was.
 fn meant(sockets: &Sockets) -> Option<SocketAddr> {
-    let (accepted, _) = SockRef::from(&sockets.tcp[0]).accept().ok()?;
+    let (accepted, _) = accepted(&sockets.tcp[0]).ok()?;
     let meant = accepted.local_addr().unwrap().as_socket().unwrap();
     Some((meant.ip().to_canonical(), meant.port()).into())
+}
+
+/// The next client. On a busy machine it comes a moment after it was told that it is connected.
+fn accepted(listener: &OwnedFd) -> std::io::Result<(socket2::Socket, socket2::SockAddr)> {
+    const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+    poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&PATIENCE))?;
+    SockRef::from(listener).accept()
 }
 
 /// Connects, and tells whom the app takes it to have meant.
@@ -164,7 +172,7 @@ fn what_is_accepted_is_as_the_app_wants_it() {
         let sockets = dispatch.apply(std::slice::from_ref(&app)).unwrap();
         let accept = || {
             let _client = connect("127.0.0.1:5001").unwrap();
-            SockRef::from(&sockets[0].tcp[0]).accept().unwrap().0
+            accepted(&sockets[0].tcp[0]).unwrap().0
         };
         let accepted = accept();
         assert!(accepted.tcp_nodelay().unwrap() && accepted.keepalive().unwrap());
