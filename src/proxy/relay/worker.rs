@@ -230,7 +230,7 @@ impl Worker {
                 }
                 match worker.connected(key, session) {
                     // The same event may tell of what came right behind.
-                    Next::Wait => session.ready(side, event, worker.now, &mut worker.kit),
+                    Next::Wait | Next::Again => session.ready(side, event, worker.now, &mut worker.kit),
                     next => next,
                 }
             }

@@ -13,7 +13,7 @@ use super::super::balance::{Failure, Target};
 use super::super::record::Connection;
 use super::super::service::{Service, Shared};
 use crate::clock;
-use crate::record::{self, Time};
+use crate::record::Time;
 
 /// Datagrams between a client, whom it meant, and a target.
 #[derive(Debug)]
@@ -138,10 +138,9 @@ impl Association {
 
     /// What is told of it: with why it ended, or while it goes on.
     pub(super) fn connection(&self, now: Duration, end: Option<&'static str>) -> Connection {
-        let nanos = now.saturating_sub(self.begun).as_nanos();
         Connection {
             start: self.start,
-            duration: record::Duration::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX)),
+            duration: now.saturating_sub(self.begun).into(),
             app: self.service.app.name.as_str().into(),
             protocol: "udp",
             client: self.client,
