@@ -132,12 +132,6 @@ impl Proxy {
         self.core.running().is_some()
     }
 
-    /// The apps that it has.
-    #[must_use]
-    pub fn apps(&self) -> Vec<App> {
-        lock(&self.apps).clone()
-    }
-
     /// Goes on with other apps. Connections go on, also those of apps, ports and targets that are no more.
     ///
     /// # Errors
@@ -211,11 +205,13 @@ impl Proxy {
 
     /// Waits for something that the owner has to do or to know, until the time is over or the descriptor is readable.
     pub fn wait(&self, timeout: Option<Duration>, cancel: BorrowedFd<'_>) -> Awaited {
-        let Told { notices, kept } = &mut *lock(&self.core.told);
-        if let Some(text) = kept.pop_front() {
+        let kept = lock(&self.core.told).kept.pop_front();
+        if let Some(text) = kept {
             return Awaited::News(text);
         }
-        let Some(notices) = notices.clone() else { return Awaited::Nothing };
+        // Nobody else is held up meanwhile.
+        let notices = lock(&self.core.told).notices.clone();
+        let Some(notices) = notices else { return Awaited::Nothing };
         match notices.wait(timeout, cancel) {
             Ok(Some(Notice::News(text))) => Awaited::News(text),
             Ok(Some(Notice::Pick(pick))) => Awaited::Pick(Box::new(self.pick(*pick))),
