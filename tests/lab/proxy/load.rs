@@ -170,6 +170,7 @@ fn a_hundred_thousand_short_connections_leave_nothing() {
     let answer = |mut client: TcpStream| drop(client.read_exact(&mut [0]).and_then(|()| client.write_all(b"answer")));
     let _targets = ["127.0.0.1:9001", "127.0.0.1:9002"].map(|address| host.server(address, answer));
     let proxy = host.proxy(&APP.replace("9001\"", "9001\", \"127.0.0.1:9002\""));
+    let before = descriptors(proxy.pid());
     let ask = |thread: usize, connections: usize| {
         for number in 0..connections {
             let mut client = connect(&format!("127.0.0.1:{}", 5000 + (thread + 4 * number) % 20)).unwrap();
@@ -181,7 +182,7 @@ fn a_hundred_thousand_short_connections_leave_nothing() {
     };
     on_four_threads(&host, |thread| ask(thread, 250));
     until("their end", || (host.metric(r#"netscript_proxy_connections{app="a"}"#)? == 0.0).then_some(()));
-    let (before, memory_before) = (descriptors(proxy.pid()), memory(proxy.pid(), "VmRSS"));
+    let memory_before = memory(proxy.pid(), "VmRSS");
     on_four_threads(&host, |thread| ask(thread, 24_750));
     closes_all_but(&proxy, before);
     assert_eq!(host.metric(r#"netscript_proxy_accepted_total{app="a"}"#), Some(100_000.0));
