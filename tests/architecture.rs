@@ -14,7 +14,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("protocol", &["flow", "limits", "packet", "record"]),
     ("capture", &["clock", "flow", "host", "limits", "packet", "record"]),
     ("host", &["clock", "flow", "limits", "nearest", "record"]),
-    ("egress", &["capture", "clock", "flow", "host", "limits", "nearest", "packet", "protocol", "record"]),
     ("trace", &["clock", "host", "limits", "nearest", "record"]),
     ("egress", &["capture", "clock", "flow", "host", "limits", "nearest", "packet", "protocol", "record"]),
     ("proxy", &["clock", "host", "limits", "nearest", "record", "trace", "web"]),

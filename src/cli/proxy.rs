@@ -82,6 +82,7 @@ fn as_text(Presence { namespace, running, pinned }: &Presence) -> String {
         Pinned::Hidden(cause) => text.push_str(&format!("What is pinned cannot be looked at: {cause}.\n")),
     }
     match running.as_ref().map(|running| &running.status) {
+        Some(Some(Value::Object(status))) if status.is_empty() => text.push_str("It is just beginning or ending.\n"),
         Some(Some(Value::Object(status))) => {
             for (key, value) in status {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -155,6 +156,13 @@ mod tests {
         assert!(
             as_text(&seen).ends_with("its process cannot be seen from here.\nNothing is pinned.\nnews: \\x1b[2J\n")
         );
+    }
+
+    #[test]
+    fn one_that_begins_is_not_said_to_keep_silent() {
+        let running = Running { pid: Some(812), status: Some(json!({})) };
+        let (seen, _) = presence(Some(running), Pinned::Nothing);
+        assert!(as_text(&seen).ends_with("Nothing is pinned.\nIt is just beginning or ending.\n"));
     }
 
     #[test]

@@ -163,13 +163,20 @@ impl Proxy {
         running.as_ref().ok_or(ProxyError::NotRunning)?.drain(target, within, &self.core)
     }
 
+    /// Takes no more connections. Gives how many go on; associations do not, since they have no end of their own.
+    pub fn close(&self) -> usize {
+        let mut running = self.core.running();
+        running.as_mut().map_or(0, |running| {
+            running.close();
+            running.open()
+        })
+    }
+
     /// Takes no more connections, waits until those that there are have ended, until the time is over or the descriptor is
     /// readable, and resets the rest. Gives how many had to be reset.
     pub fn stop(&self, within: Duration, cancel: BorrowedFd<'_>) -> usize {
         let begun = Instant::now();
-        if let Some(running) = &mut *self.core.running() {
-            running.close();
-        }
+        self.close();
         let open = || self.core.running().as_ref().map_or(0, Running::open);
         while open() > 0 && begun.elapsed() < within {
             // Nobody picks any more: connections that wait get the target whose turn it is.
@@ -184,17 +191,15 @@ impl Proxy {
                 _ => break,
             }
         }
-        let left = open();
-        self.end();
-        left
+        self.end()
     }
 
     /// Takes it out first: it ends when nobody looks at it.
-    fn end(&self) {
+    fn end(&self) -> usize {
         let running = self.core.running().take();
-        if let Some(running) = running {
-            *lock(&self.core.last) = running.end();
-        }
+        let Some((cut, stats, targets)) = running.map(Running::end) else { return 0 };
+        *lock(&self.core.last) = (stats, targets);
+        cut
     }
 
     /// Is readable when there is something to [wait](Self::wait) for; none before the start.

@@ -9,11 +9,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::balance::Target;
 use super::error::ProxyError;
 use super::log::Log;
+use super::mailbox::Bell;
 use super::record::Connection;
 
 /// Notices that wait for the owner. If there are more, he is busy with something else: connections get the target whose
@@ -80,7 +81,7 @@ pub(super) struct Journal {
 #[derive(Debug, Clone)]
 pub(super) struct Owner {
     queue: SyncSender<Notice>,
-    ready: Arc<OwnedFd>,
+    bell: Bell,
     /// News for which there was no room.
     unheard: Arc<AtomicU64>,
 }
@@ -95,8 +96,7 @@ impl Owner {
     /// Whether there was room for it. Whoever does not listen any more does not want to know.
     fn tell(&self, notice: Notice) -> bool {
         let told = self.queue.try_send(notice).is_ok();
-        // It can only fail by being readable already.
-        let _ = rustix::io::write(&*self.ready, &1u64.to_ne_bytes());
+        self.bell.ring();
         told
     }
 }
@@ -109,16 +109,15 @@ impl Journal {
     /// If the log cannot be written, or if there is no descriptor left.
     pub(super) fn new(log: Option<&Path>) -> Result<(Self, Notices), ProxyError> {
         let (queue, receiver) = sync_channel(NOTICES);
-        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
-        let event = event.map_err(|cause| ProxyError::System { doing: "begin".to_owned(), cause: cause.into() })?;
-        let (ready, unheard) = (Arc::new(event), Arc::<AtomicU64>::default());
-        let owner = Owner { queue, ready: ready.clone(), unheard: unheard.clone() };
+        let bell = Bell::new().map_err(|cause| ProxyError::System { doing: "begin".to_owned(), cause })?;
+        let unheard = Arc::<AtomicU64>::default();
+        let owner = Owner { queue, bell: bell.clone(), unheard: unheard.clone() };
         let opened = |path: &Path| {
             Log::open(path, owner.clone())
                 .map_err(|cause| ProxyError::System { doing: format!("write the log {}", path.display()), cause })
         };
         let log = log.map(opened).transpose()?.map(Arc::new);
-        Ok((Self { log, owner }, Notices { queue: Mutex::new(receiver), ready, unheard }))
+        Ok((Self { log, owner }, Notices { queue: Mutex::new(receiver), bell, unheard }))
     }
 
     /// Whether somebody wants to know of connections that ended.
@@ -153,14 +152,14 @@ impl Journal {
 #[derive(Debug)]
 pub(super) struct Notices {
     queue: Mutex<Receiver<Notice>>,
-    ready: Arc<OwnedFd>,
+    bell: Bell,
     unheard: Arc<AtomicU64>,
 }
 
 impl Notices {
     /// Is readable when there is something. It stays so until [`next`](Self::next) has given nothing.
     pub(super) const fn ready(&self) -> &Arc<OwnedFd> {
-        &self.ready
+        self.bell.descriptor()
     }
 
     /// The next notice, if there is one.
@@ -169,8 +168,8 @@ impl Notices {
         if let Ok(notice) = queue.try_recv() {
             return Some(notice);
         }
-        let _ = rustix::io::read(&*self.ready, &mut [0; 8]);
-        // What was told before the descriptor was read is in the queue by now.
+        self.bell.silence();
+        // What was told before the bell was silenced is in the queue by now.
         queue.try_recv().ok().or_else(|| match self.unheard.swap(0, Ordering::Relaxed) {
             0 => None,
             count => Some(Notice::News(format!("{count} more things happened than could be told"))),
@@ -191,7 +190,7 @@ impl Notices {
             let left = timeout.map(|timeout| timeout.saturating_sub(begun.elapsed()));
             // Longer than a clock can count is without end.
             let left = left.and_then(|left| Timespec::try_from(left).ok());
-            let mut ends = [PollFd::new(&*self.ready, PollFlags::IN), PollFd::new(&cancel, PollFlags::IN)];
+            let mut ends = [PollFd::new(&self.bell, PollFlags::IN), PollFd::new(&cancel, PollFlags::IN)];
             match poll(&mut ends, left.as_ref()) {
                 Ok(0) => return Ok(None),
                 Ok(_) if !ends[1].revents().is_empty() => return Ok(self.next()),
@@ -214,8 +213,12 @@ mod tests {
     }
 
     /// A descriptor that is readable, or not.
-    fn event(readable: bool) -> OwnedFd {
-        eventfd(u32::from(readable), EventfdFlags::CLOEXEC).unwrap()
+    fn event(readable: bool) -> Bell {
+        let bell = Bell::new().unwrap();
+        if readable {
+            bell.ring();
+        }
+        bell
     }
 
     fn is_ready(notices: &Notices) -> bool {

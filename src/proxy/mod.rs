@@ -9,14 +9,17 @@ pub mod config;
 mod control;
 mod dispatch;
 mod error;
+mod failure;
 mod handle;
 mod journal;
 mod log;
+mod mailbox;
 mod metrics;
 mod record;
 mod relay;
 mod running;
 mod service;
+mod tally;
 mod udp;
 
 pub use dispatch::{Cleaned, Pinned, Presence, Running, clean, presence};

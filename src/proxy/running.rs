@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
@@ -21,6 +21,7 @@ use super::metrics;
 use super::record::{AppStats, Connection, Stats, TargetState};
 use super::relay::{DESCRIPTORS, Which, Workers};
 use super::service::{Counters, Service, Shared};
+use super::tally::Tally;
 use super::udp::Datagrams;
 use crate::clock;
 use crate::record::{Record, Time};
@@ -59,8 +60,8 @@ impl Running {
             most: settings.connections,
             most_descriptors: descriptors(settings.connections, &journal),
             journal,
-            open: AtomicUsize::new(0),
-            descriptors: AtomicUsize::new(0),
+            open: Tally::default(),
+            descriptors: Tally::default(),
             is_exhausted: AtomicBool::new(false),
         });
         let cannot = |cause| ProxyError::System { doing: "begin the threads of a proxy".to_owned(), cause };
@@ -138,11 +139,11 @@ impl Running {
         self.datagrams.end(&Which::All, "stopped");
     }
 
-    /// Ends at once. Gives what was done, to the last byte.
-    pub(super) fn end(mut self) -> (Stats, Vec<TargetState>) {
+    /// Ends at once. Gives how many connections that cut short, and what was done, to the last byte.
+    pub(super) fn end(mut self) -> (usize, Stats, Vec<TargetState>) {
         self.close();
-        self.workers.stop();
-        (self.stats(), self.targets())
+        let cut = self.workers.stop();
+        (cut, self.stats(), self.targets())
     }
 
     /// Brings no more connections to a target, and ends those that it has after a time.
@@ -182,7 +183,7 @@ impl Running {
 
     /// Connections and associations that there are.
     pub(super) fn open(&self) -> usize {
-        self.shared.open.load(Ordering::Relaxed)
+        self.shared.open.present()
     }
 
     pub(super) fn metrics(&self) -> Option<SocketAddr> {
@@ -241,7 +242,7 @@ impl Running {
             let count = &service.counters;
             Arc::new(AppStats {
                 name: service.app.name.as_str().into(),
-                open: count.open.load(Ordering::Relaxed),
+                open: count.open.present(),
                 accepted: count.accepted.load(Ordering::Relaxed),
                 failed: count.failed.load(Ordering::Relaxed),
                 retried: count.retried.load(Ordering::Relaxed),
@@ -298,14 +299,14 @@ fn serve_metrics(address: SocketAddr, core: &Arc<Core>) -> Result<Server, ProxyE
         .map_err(|error| ProxyError::System { doing: format!("serve metrics on {address}"), cause: error.cause })
 }
 
-/// What whoever asks for the state of a proxy is told: one JSON object.
+/// What whoever asks for the state of a proxy is told: one JSON object, which is empty while it begins and ends.
 fn status(core: &Weak<Core>) -> String {
     let value = |record: &dyn Record| serde_json::to_value(record).unwrap_or_default();
     let all = |running: &Running| {
         let targets: Vec<_> = running.targets().iter().map(|target| value(target)).collect();
         serde_json::json!({ "stats": value(&running.stats()), "targets": targets })
     };
-    look(core, all).unwrap_or_default().to_string()
+    look(core, all).unwrap_or_else(|| serde_json::json!({})).to_string()
 }
 
 /// Looks at a proxy, as long as it listens.

@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
@@ -16,6 +14,7 @@ use tokio::time::{sleep_until, timeout};
 use super::Watched;
 use crate::proxy::balance::{Checked, Failure, Pool};
 use crate::proxy::config::Check;
+use crate::proxy::failure::failure;
 
 /// Checks whatever targets a pool has, until this is dropped.
 pub(super) async fn keep(watched: Arc<Watched>, slots: Arc<Semaphore>, begin: Instant) {
@@ -70,28 +69,6 @@ async fn connect(address: SocketAddr, within: Duration) -> Result<Duration, Fail
     if is_itself { Err(Failure::Refused) } else { Ok(latency) }
 }
 
-/// Whose fault it is that a connection could not be made.
-fn failure(error: &io::Error, address: SocketAddr) -> Failure {
-    match Errno::from_io_error(error) {
-        Some(Errno::CONNREFUSED) => Failure::Refused,
-        Some(Errno::CONNRESET) => Failure::Reset,
-        Some(Errno::TIMEDOUT) => Failure::Timeout,
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::AGAIN) => Failure::Local,
-        // No port is left, or this host has no address to reach it from.
-        Some(Errno::ADDRNOTAVAIL) if has_way(address) => Failure::Local,
-        _ => Failure::Unreachable,
-    }
-}
-
-/// Whether this host knows a way to an address. Nothing is sent.
-fn has_way(address: SocketAddr) -> bool {
-    let local = match address {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-    };
-    UdpSocket::bind(local).and_then(|socket| socket.connect(address)).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,21 +79,5 @@ mod tests {
         assert_eq!(moved(&check, 0), Duration::from_millis(1800));
         assert_eq!(moved(&check, u64::MAX), Duration::from_millis(2200));
         assert_eq!(moved(&Check { jitter: 0, ..check }, u64::MAX), Duration::from_secs(2));
-    }
-
-    #[test]
-    fn failures_of_this_host_are_told_from_those_of_the_target() {
-        let host = SocketAddr::from(([127, 0, 0, 1], 1));
-        let of = |errno: Errno| failure(&errno.into(), host);
-        assert_eq!(of(Errno::CONNREFUSED), Failure::Refused);
-        assert_eq!(of(Errno::HOSTUNREACH), Failure::Unreachable);
-        assert_eq!(of(Errno::MFILE), Failure::Local);
-        // There is a way to this host itself: its ports must have run out.
-        assert_eq!(of(Errno::ADDRNOTAVAIL), Failure::Local);
-        let nowhere = SocketAddr::from((Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1), 1));
-        assert!(has_way(host));
-        if !has_way(nowhere) {
-            assert_eq!(failure(&Errno::ADDRNOTAVAIL.into(), nowhere), Failure::Unreachable);
-        }
     }
 }

@@ -7,13 +7,12 @@ mod tests;
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use rustix::event::{EventfdFlags, eventfd};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore};
@@ -21,6 +20,7 @@ use tokio::task::JoinSet;
 
 use self::names::{Found, TIMEOUT};
 use super::balance::Pool;
+use super::mailbox::Bell;
 
 /// Names that are looked up at the same time, each by a thread that waits.
 const LOOKUPS: usize = 64;
@@ -32,8 +32,8 @@ const CHECKS: usize = 64;
 pub(super) struct Control {
     commands: Option<UnboundedSender<Command>>,
     thread: Option<JoinHandle<()>>,
-    /// Readable when lookups shall end.
-    stop: Arc<OwnedFd>,
+    /// Rings when lookups shall end.
+    stop: Bell,
 }
 
 /// From now on these.
@@ -55,12 +55,12 @@ struct Watched {
 impl Control {
     /// Begins the thread, which has nothing to do yet. Pools are told times since `begin`.
     pub(super) fn start(begin: Instant) -> io::Result<Self> {
-        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
+        let stop = Bell::new()?;
         let cancel = stop.clone();
         Self::with(begin, stop, Arc::new(move |name| names::look_up(name, cancel.as_fd())))
     }
 
-    fn with(begin: Instant, stop: Arc<OwnedFd>, lookup: Lookup) -> io::Result<Self> {
+    fn with(begin: Instant, stop: Bell, lookup: Lookup) -> io::Result<Self> {
         let (commands, receiver) = unbounded_channel();
         let runtime = Builder::new_current_thread()
             .enable_io()
@@ -88,7 +88,7 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         drop(self.commands.take());
-        let _ = rustix::io::write(&*self.stop, &1_u64.to_ne_bytes());
+        self.stop.ring();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -64,7 +64,7 @@ fn await_states(pool: &Pool, expected: &str) {
 
 /// A control whose lookups end as the function says, which is told how many there were before, and when to stop.
 fn control(lookup: impl Fn(&str, usize, BorrowedFd<'_>) -> Found + Send + Sync + 'static) -> Control {
-    let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).unwrap());
+    let stop = Bell::new().unwrap();
     let (cancel, count) = (stop.clone(), AtomicUsize::new(0));
     let lookup = move |name: &str| lookup(name, count.fetch_add(1, Ordering::Relaxed), cancel.as_fd());
     Control::with(Instant::now(), stop, Arc::new(lookup)).unwrap()

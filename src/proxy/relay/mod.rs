@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 
-use self::worker::{Command, Inbox, Worker};
+use self::worker::{Command, Worker};
+use super::mailbox::Post;
 use super::record::Connection;
 use super::service::{Service, Shared};
 
@@ -25,7 +26,7 @@ pub(super) const DESCRIPTORS: usize = 2;
 /// The threads. They end with this value, and with them all connections.
 #[derive(Debug)]
 pub(super) struct Workers {
-    threads: Vec<(Arc<Inbox>, JoinHandle<()>)>,
+    threads: Vec<(Post<Command>, JoinHandle<usize>)>,
 }
 
 /// Which connections are meant.
@@ -41,10 +42,9 @@ impl Workers {
     pub(super) fn start(count: usize, shared: &Arc<Shared>) -> io::Result<Self> {
         let mut this = Self { threads: Vec::new() };
         for number in 0..count {
-            let inbox = Arc::new(Inbox::new()?);
-            let worker = Worker::new(inbox.clone(), shared.clone())?;
+            let (worker, post) = Worker::new(shared.clone())?;
             let thread = thread::Builder::new().name(format!("proxy-{number}")).spawn(move || worker.run())?;
-            this.threads.push((inbox, thread));
+            this.threads.push((post, thread));
         }
         Ok(this)
     }
@@ -84,16 +84,14 @@ impl Workers {
     }
 
     fn tell(&self, command: impl Fn() -> Command) {
-        self.threads.iter().for_each(|(inbox, _)| inbox.send(command()));
+        self.threads.iter().for_each(|(post, _)| post.send(command()));
     }
 
-    /// Ends the threads, and with them all connections.
-    pub(super) fn stop(&mut self) {
+    /// Ends the threads, and with them all connections. Gives how many these were.
+    pub(super) fn stop(&mut self) -> usize {
         self.tell(|| Command::Stop);
-        for (_, thread) in self.threads.drain(..) {
-            // A panic there has been reported by the panic hook.
-            let _ = thread.join();
-        }
+        // A panic there has been reported by the panic hook.
+        self.threads.drain(..).map(|(_, thread)| thread.join().unwrap_or_default()).sum()
     }
 }
 

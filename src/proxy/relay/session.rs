@@ -14,6 +14,7 @@ use super::socket::{self, Accepted};
 use crate::clock::now;
 use crate::proxy::balance::{Failure, Target};
 use crate::proxy::config::Replay;
+use crate::proxy::failure::failure;
 use crate::proxy::record::Connection;
 use crate::proxy::service::Service;
 use crate::record::Time;
@@ -159,7 +160,8 @@ impl Session {
     pub(super) fn connect(&mut self, target: Arc<Target>, at: Duration) -> Result<(), Failure> {
         let address = target.socket_address(target.port().unwrap_or_else(|| self.meant().port()));
         self.tried.push(target.id());
-        let socket = socket::begin(address, self.service.app.keepalive).map_err(socket::failure)?;
+        let socket =
+            socket::begin(address, self.service.app.keepalive).map_err(|error| failure(&error.into(), address))?;
         target.begin();
         self.target = Some(Reached { target, socket, address });
         self.state = State::Connecting;
@@ -175,7 +177,7 @@ impl Session {
     /// Why connecting has failed, if it has.
     pub(super) fn failure(&self, event: Event) -> Option<Failure> {
         let reached = self.target.as_ref().filter(|_| event.ended)?;
-        socket::connected(&reached.socket).map_err(socket::failure).err()
+        socket::connected(&reached.socket).map_err(|error| failure(&error.into(), reached.address)).err()
     }
 
     /// Takes down that connecting is over. What the target is told first waits to be sent then.
@@ -317,7 +319,7 @@ impl Session {
         }
         let nothing_passed = self.directions.iter().all(|direction| direction.moved == 0);
         if nothing_passed || self.service.app.replay != Replay::Never && self.is_unanswered() {
-            return Next::Retry(Some(socket::failure(error)));
+            return Next::Retry(self.target.as_ref().map(|reached| failure(&error.into(), reached.address)));
         }
         let why = if error == Errno::TIMEDOUT { "target timeout" } else { "target reset" };
         Next::End(Ending { why, reset: true })

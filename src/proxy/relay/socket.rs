@@ -12,8 +12,6 @@ use rustix::net::{
     socket_with,
 };
 
-use crate::proxy::balance::Failure;
-
 /// A client that connected.
 pub(super) struct Accepted {
     pub(super) socket: OwnedFd,
@@ -75,17 +73,4 @@ pub(super) fn reset(socket: OwnedFd) {
     // Where it cannot be had, it is closed in the ordinary way.
     let _ = sockopt::set_socket_linger(&socket, Some(Duration::ZERO));
     drop(socket);
-}
-
-/// What an error says of a target.
-pub(super) fn failure(error: Errno) -> Failure {
-    match error {
-        Errno::CONNREFUSED => Failure::Refused,
-        Errno::CONNRESET | Errno::PIPE | Errno::CONNABORTED => Failure::Reset,
-        Errno::TIMEDOUT => Failure::Timeout,
-        Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::ADDRNOTAVAIL | Errno::ADDRINUSE => {
-            Failure::Local
-        }
-        _ => Failure::Unreachable,
-    }
 }

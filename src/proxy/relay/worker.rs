@@ -2,24 +2,25 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
 use slab::Slab;
 
 use super::direction::Kit;
 use super::session::{Ending, Event, Next, Session, Side, State};
-use super::socket;
+use super::socket::{self, Accepted};
 use super::{DESCRIPTORS, Which};
 use crate::proxy::balance::{Failure, Target};
 use crate::proxy::config::Balance;
 use crate::proxy::journal::{Answer, Pick};
+use crate::proxy::mailbox::{Mailbox, Post, mailbox};
 use crate::proxy::record::Connection;
 use crate::proxy::service::{Service, Shared};
 
@@ -43,32 +44,6 @@ pub(super) enum Command {
     Stop,
 }
 
-/// Where commands wait for a worker.
-#[derive(Debug)]
-pub(super) struct Inbox {
-    commands: Mutex<Vec<Command>>,
-    /// Readable when there are some.
-    event: OwnedFd,
-}
-
-impl Inbox {
-    pub(super) fn new() -> io::Result<Self> {
-        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { commands: Mutex::default(), event })
-    }
-
-    pub(super) fn send(&self, command: Command) {
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
-        // It can only fail by being readable already.
-        let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
-    }
-
-    fn take(&self) -> Vec<Command> {
-        let _ = rustix::io::read(&self.event, &mut [0; 8]);
-        std::mem::take(&mut *self.commands.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 /// A socket whose clients are accepted.
 #[derive(Debug)]
 struct Listener {
@@ -83,7 +58,7 @@ struct Listener {
 enum Token {
     Session(usize, Side),
     Listener(usize),
-    Inbox,
+    Commands,
 }
 
 impl Token {
@@ -91,7 +66,7 @@ impl Token {
         EventData::new_u64(match self {
             Self::Session(key, side) => (key as u64) << 2 | side as u64,
             Self::Listener(key) => (key as u64) << 2 | 2,
-            Self::Inbox => 3,
+            Self::Commands => 3,
         })
     }
 
@@ -101,7 +76,7 @@ impl Token {
             0 => Self::Session(key, Side::Client),
             1 => Self::Session(key, Side::Target),
             2 => Self::Listener(key),
-            _ => Self::Inbox,
+            _ => Self::Commands,
         }
     }
 }
@@ -110,7 +85,9 @@ impl Token {
 #[derive(Debug)]
 pub(super) struct Worker {
     epoll: OwnedFd,
-    inbox: Arc<Inbox>,
+    commands: Mailbox<Command>,
+    /// The way there, for answers.
+    post: Post<Command>,
     shared: Arc<Shared>,
     listeners: Slab<Listener>,
     /// Listeners at which nobody is accepted for a while.
@@ -138,12 +115,15 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(inbox: Arc<Inbox>, shared: Arc<Shared>) -> io::Result<Self> {
+    /// One that obeys what is posted there.
+    pub(super) fn new(shared: Arc<Shared>) -> io::Result<(Self, Post<Command>)> {
+        let (post, commands) = mailbox()?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, &inbox.event, Token::Inbox.data(), EventFlags::IN)?;
-        Ok(Self {
+        epoll::add(&epoll, &commands, Token::Commands.data(), EventFlags::IN)?;
+        let this = Self {
             epoll,
-            inbox,
+            commands,
+            post: post.clone(),
             now: shared.now(),
             shared,
             listeners: Slab::new(),
@@ -159,17 +139,22 @@ impl Worker {
             tick: Duration::from_secs(1),
             next_tick: Duration::ZERO,
             stopped: false,
-        })
+        };
+        Ok((this, post))
     }
 
-    pub(super) fn run(mut self) {
+    /// Works until it is told to stop, and resets the connections that there are then. Gives how many.
+    pub(super) fn run(mut self) -> usize {
         let mut events = Vec::with_capacity(EVENTS);
         while !self.stopped {
             let timeout = self.timeout();
             match epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 // Only a wrong descriptor could be the reason, and it is ours.
-                Err(error) => return self.shared.journal.news(format!("a thread of the proxy ended: {error}")),
+                Err(error) => {
+                    self.shared.journal.news(format!("a thread of the proxy ended: {error}"));
+                    break;
+                }
             }
             self.now = self.shared.now();
             self.round += 1;
@@ -177,7 +162,10 @@ impl Worker {
                 match Token::of(event.data) {
                     Token::Session(key, side) => self.happened(key, side, event.flags),
                     Token::Listener(key) => _ = self.accept(key),
-                    Token::Inbox => self.inbox.take().into_iter().for_each(|command| self.obey(command)),
+                    Token::Commands => {
+                        let commands: Vec<_> = self.commands.take().collect();
+                        commands.into_iter().for_each(|command| self.obey(command));
+                    }
                 }
             }
             for key in std::mem::take(&mut self.again) {
@@ -190,7 +178,7 @@ impl Worker {
             self.left.drain(..).for_each(|key| drop(self.listeners.remove(key)));
             self.settled.clear();
         }
-        self.end(&Which::All, "stopped");
+        self.end(&Which::All, "stopped")
     }
 
     /// How long nothing has to be done if nothing happens; none: for ever.
@@ -245,18 +233,19 @@ impl Worker {
         let next = session.resume(self.now, &mut self.kit);
         if !session.is_watched && matches!(next, Next::Wait | Next::Again) {
             session.is_watched = true;
-            if let Err(error) = self.watch(key, session, Side::Client) {
-                return Next::Retry(Some(socket::failure(error)));
+            if let Err(failure) = self.watch(key, session, Side::Client) {
+                return Next::Retry(Some(failure));
             }
         }
         next
     }
 
-    fn watch(&self, key: usize, session: &Session, side: Side) -> Result<(), Errno> {
+    fn watch(&self, key: usize, session: &Session, side: Side) -> Result<(), Failure> {
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        session
-            .socket(side)
-            .map_or(Ok(()), |socket| epoll::add(&self.epoll, socket, Token::Session(key, side).data(), flags))
+        session.socket(side).map_or(Ok(()), |socket| {
+            let watched = epoll::add(&self.epoll, socket, Token::Session(key, side).data(), flags);
+            watched.map_err(|_| Failure::Local)
+        })
     }
 
     fn go_on(&mut self, key: usize, mut session: Box<Session>, next: Next) {
@@ -285,10 +274,10 @@ impl Worker {
     /// Asks the script for a target.
     fn ask(&mut self, key: usize, session: Box<Session>) {
         let targets = session.service.pool.candidates(self.now);
-        let (inbox, number, among) = (self.inbox.clone(), session.number, targets.clone());
+        let (post, number, among) = (self.post.clone(), session.number, targets.clone());
         let answer = Answer::new(move |place| {
             let target = place.and_then(|place| among.get(place).cloned());
-            inbox.send(Command::Picked(key, number, target));
+            post.send(Command::Picked(key, number, target));
         });
         let connection = session.record(self.now, None);
         self.sessions[key] = Some(session);
@@ -323,9 +312,7 @@ impl Worker {
 
     fn connect(&mut self, key: usize, session: &mut Session, target: Arc<Target>) -> Result<Next, Failure> {
         session.round = self.round;
-        let begun = session
-            .connect(target.clone(), self.now)
-            .and_then(|()| self.watch(key, session, Side::Target).map_err(socket::failure));
+        let begun = session.connect(target.clone(), self.now).and_then(|()| self.watch(key, session, Side::Target));
         if let Err(failure) = begun {
             session.disconnect();
             session.service.pool.failed(&target, failure, self.now);
@@ -351,7 +338,7 @@ impl Worker {
         }
         let service = session.service.clone();
         session.close(ending, self.now, &mut self.kit);
-        self.shared.release(&service, DESCRIPTORS);
+        self.shared.ended(&service, DESCRIPTORS);
         if self.paused > 0 {
             // Somebody may be accepted again.
             self.next_tick = self.now;
@@ -362,40 +349,24 @@ impl Worker {
     fn accept(&mut self, key: usize) -> bool {
         let Some(listener) = self.listeners.get(key).filter(|listener| !listener.paused) else { return false };
         let service = listener.service.clone();
-        let counters = &service.counters;
-        counters.accepting.fetch_add(1, Ordering::AcqRel);
-        let accepted = self.shared.admit(&service, DESCRIPTORS).then(|| socket::accept(&listener.socket));
-        let is_alone = counters.accepting.fetch_sub(1, Ordering::AcqRel) == 1;
-        let error = match accepted {
-            Some(Ok(accepted)) => {
-                counters.accepted.fetch_add(1, Ordering::Relaxed);
-                counters.is_waiting.store(false, Ordering::Relaxed);
+        let Some(place) = self.shared.admit(&service, DESCRIPTORS) else {
+            // What is missing may be a place that another thread keeps for this very client.
+            if self.shared.is_full(&service, DESCRIPTORS) && socket::has_client(&listener.socket) {
+                self.shared.waits(&service);
+            }
+            self.pause(key);
+            return false;
+        };
+        let error = match socket::accept(&listener.socket) {
+            Ok(accepted) => {
+                place.take();
                 self.accepted += 1;
-                let scripted = service.app.balance == Balance::Script;
-                let session = Box::new(Session::new(service, accepted, self.accepted, self.now));
-                if self.shared.journal.is_logging() {
-                    // A client that resets its connection takes this with it.
-                    session.meant();
-                }
-                let key = self.sessions.insert(None);
-                if scripted {
-                    self.ask(key, session)
-                } else {
-                    self.choose(key, session)
-                }
+                self.admitted(service, accepted);
                 return true;
             }
-            Some(Err(error)) => error,
-            None => {
-                // Whoever is there may be one whom another thread is about to accept.
-                if is_alone && socket::has_client(&listener.socket) {
-                    self.shared.waits(&service);
-                }
-                self.pause(key);
-                return false;
-            }
+            Err(error) => error,
         };
-        self.shared.release(&service, DESCRIPTORS);
+        drop(place);
         if matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) {
             self.shared.exhausted();
             self.pause(key);
@@ -403,6 +374,22 @@ impl Worker {
         }
         // Else that client has gone already.
         error != Errno::AGAIN
+    }
+
+    /// Begins the session of a client.
+    fn admitted(&mut self, service: Arc<Service>, accepted: Accepted) {
+        let is_scripted = service.app.balance == Balance::Script;
+        let session = Box::new(Session::new(service, accepted, self.accepted, self.now));
+        if self.shared.journal.is_logging() {
+            // A client that resets its connection takes this with it.
+            session.meant();
+        }
+        let key = self.sessions.insert(None);
+        if is_scripted {
+            self.ask(key, session);
+        } else {
+            self.choose(key, session);
+        }
     }
 
     /// Accepts nobody until the next tick.
@@ -423,7 +410,7 @@ impl Worker {
                 // Whoever asked may have gone.
                 let _ = to.send(sessions.map(|session| session.record(self.now, None)).collect());
             }
-            Command::End(which, why) => self.end(&which, why),
+            Command::End(which, why) => _ = self.end(&which, why),
             Command::Settle(settled) => self.settled.push(settled),
             Command::Picked(key, number, target) => self.picked(key, number, target),
             Command::Stop => self.stopped = true,
@@ -474,16 +461,19 @@ impl Worker {
         }
     }
 
-    fn end(&mut self, which: &Which, why: &'static str) {
+    /// Resets connections. Gives how many.
+    fn end(&mut self, which: &Which, why: &'static str) -> usize {
         let is_meant = |session: &Session| match which {
             Which::All => true,
             Which::Target(id) => session.target().is_some_and(|target| target.id() == *id),
         };
         let meant =
             |(key, session): (usize, &Option<Box<Session>>)| session.as_deref().is_some_and(is_meant).then_some(key);
-        for key in self.sessions.iter().filter_map(meant).collect::<Vec<_>>() {
+        let keys: Vec<_> = self.sessions.iter().filter_map(meant).collect();
+        for &key in &keys {
             self.with(key, |_, _| Next::End(Ending { why, reset: true }));
         }
+        keys.len()
     }
 
     /// Looks what is overdue, and whether somebody can be accepted again.

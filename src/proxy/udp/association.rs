@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use socket2::{Domain, Socket, Type};
 
 use super::super::balance::{Failure, Target};
+use super::super::failure::failure;
 use super::super::record::Connection;
 use super::super::service::{Service, Shared};
 use crate::clock;
@@ -40,7 +40,7 @@ pub(super) struct Association {
 #[derive(Debug)]
 pub(super) struct Upstream {
     pub(super) target: Arc<Target>,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     pub(super) socket: Socket,
 }
 
@@ -88,7 +88,8 @@ impl Association {
                 self.service.counters.retried.fetch_add(1, Ordering::Relaxed);
             }
             self.tried.push(target.id());
-            let failure = match Upstream::connect(&target, self.meant.port()) {
+            let address = target.socket_address(self.meant.port());
+            let failure = match Upstream::connect(&target, address) {
                 Ok(upstream) => {
                     self.upstream = Some(upstream);
                     match datagrams.iter().find_map(|datagram| self.send(datagram).err()) {
@@ -96,7 +97,7 @@ impl Association {
                         Some(failure) => failure,
                     }
                 }
-                Err(error) => match failure_of(&error) {
+                Err(error) => match failure(&error, address) {
                     Failure::Local => return Err(Unreached { why: "local", lack: Some(error) }),
                     failure => failure,
                 },
@@ -115,7 +116,7 @@ impl Association {
                 self.bytes_to_target += bytes.len() as u64;
                 upstream.target.moved(bytes.len() as u64, 0);
             }
-            Err(error) => match failure_of(&error) {
+            Err(error) => match failure(&error, upstream.address) {
                 Failure::Local => self.dropped(),
                 failure => return Err(failure),
             },
@@ -157,8 +158,7 @@ impl Association {
 }
 
 impl Upstream {
-    fn connect(target: &Arc<Target>, meant: u16) -> io::Result<Self> {
-        let address = target.socket_address(meant);
+    fn connect(target: &Arc<Target>, address: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), None)?;
         socket.connect(&address.into())?;
         // Behind connecting, by which it got a port that no other has: clients may mean that very port, and are answered
@@ -172,21 +172,6 @@ impl Upstream {
 impl Drop for Upstream {
     fn drop(&mut self) {
         self.target.end();
-    }
-}
-
-/// What it means for a target that a system call on a socket to it failed.
-pub(super) fn failure_of(error: &io::Error) -> Failure {
-    match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
-        Errno::ECONNREFUSED => Failure::Refused,
-        Errno::EAGAIN
-        | Errno::EINTR
-        | Errno::EMFILE
-        | Errno::EMSGSIZE
-        | Errno::ENFILE
-        | Errno::ENOBUFS
-        | Errno::ENOMEM => Failure::Local,
-        _ => Failure::Unreachable,
     }
 }
 

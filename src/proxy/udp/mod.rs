@@ -15,11 +15,10 @@ mod tests;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 
-use rustix::event::{EventfdFlags, eventfd};
-
+use super::mailbox::{Mailbox, Post, mailbox};
 use super::record::Connection;
 use super::relay::Which;
 use super::service::{Service, Shared};
@@ -27,16 +26,16 @@ use client::Room;
 use poll::{Poll, Ready};
 use table::Table;
 
-/// Something that the thread shall do.
-type Request = Box<dyn FnOnce(&mut Table) + Send>;
+/// What the thread is told to do.
+enum Request {
+    Do(Box<dyn FnOnce(&mut Table) + Send>),
+    Stop,
+}
 
 /// The thread. It ends with this value, and all associations with it.
 #[derive(Debug)]
 pub(super) struct Datagrams {
-    /// None: it shall end.
-    requests: Option<Sender<Request>>,
-    /// Wakes it.
-    bell: Arc<OwnedFd>,
+    requests: Post<Request>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -44,13 +43,11 @@ impl Datagrams {
     /// Begins the thread.
     pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Self> {
         let poll = Arc::new(Poll::new()?);
-        let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-        poll.add(&bell, Ready::Bell)?;
+        let (post, requests) = mailbox()?;
+        poll.add(&requests, Ready::Requests)?;
         let table = Table::new(shared, &poll);
-        let (requests, asked) = channel();
-        let rung = bell.clone();
-        let thread = thread::Builder::new().name("proxy-udp".into()).spawn(move || run(table, &poll, &rung, &asked))?;
-        Ok(Self { requests: Some(requests), bell, thread: Some(thread) })
+        let thread = thread::Builder::new().name("proxy-udp".into()).spawn(move || run(table, &poll, &requests))?;
+        Ok(Self { requests: post, thread: Some(thread) })
     }
 
     /// Takes datagrams to an app from these sockets, instead of those that it had. Associations go on.
@@ -80,43 +77,35 @@ impl Datagrams {
     fn ask<T: Send + 'static>(&self, work: impl FnOnce(&mut Table) -> T + Send + 'static) -> Option<T> {
         let (answer, answered) = channel();
         // Whoever asked waits for the answer, below.
-        let request = Box::new(move |table: &mut Table| drop(answer.send(work(table))));
-        self.requests.as_ref()?.send(request).ok()?;
-        self.ring();
+        self.requests.send(Request::Do(Box::new(move |table| drop(answer.send(work(table))))));
         answered.recv().ok()
-    }
-
-    fn ring(&self) {
-        // It fails only if it was rung more often than can be counted, and then it wakes all the same.
-        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
     }
 }
 
 impl Drop for Datagrams {
     fn drop(&mut self) {
-        self.requests = None;
-        self.ring();
+        self.requests.send(Request::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn run(mut table: Table, poll: &Poll, bell: &OwnedFd, requests: &Receiver<Request>) {
+fn run(mut table: Table, poll: &Poll, requests: &Mailbox<Request>) {
     let mut room = Room::new();
     loop {
         for ready in poll.wait(table.patience()) {
             match ready {
-                Ready::Bell => drop(rustix::io::read(bell, &mut [0; 8])),
+                Ready::Requests => {
+                    for request in requests.take() {
+                        match request {
+                            Request::Do(work) => work(&mut table),
+                            Request::Stop => return,
+                        }
+                    }
+                }
                 Ready::Client(socket) => table.hear(socket, &mut room),
                 Ready::Target(association) => table.answer(association, &mut room),
-            }
-        }
-        loop {
-            match requests.try_recv() {
-                Ok(request) => request(&mut table),
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return,
             }
         }
         table.sweep();

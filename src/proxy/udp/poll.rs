@@ -20,7 +20,7 @@ pub(super) struct Poll {
 /// nobody's.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ready {
-    Bell,
+    Requests,
     /// A socket towards clients.
     Client(u64),
     /// The target of an association.
@@ -34,7 +34,7 @@ impl Poll {
 
     pub(super) fn add(&self, socket: impl AsFd, ready: Ready) -> io::Result<()> {
         let data = epoll::EventData::new_u64(match ready {
-            Ready::Bell => 0,
+            Ready::Requests => 0,
             Ready::Client(socket) => socket << 1,
             Ready::Target(association) => association << 1 | 1,
         });
@@ -54,7 +54,7 @@ impl Poll {
         // It fails only if a signal interrupts it: nothing is ready then.
         let _ = epoll::wait(&self.epoll, spare_capacity(&mut events), patience.as_ref());
         events.into_iter().map(|event| match event.data.u64() {
-            0 => Ready::Bell,
+            0 => Ready::Requests,
             data if data & 1 == 0 => Ready::Client(data >> 1),
             data => Ready::Target(data >> 1),
         })

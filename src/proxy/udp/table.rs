@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use super::super::balance::Failure;
 use super::super::config::Ports;
+use super::super::failure::failure;
 use super::super::record::Connection;
 use super::super::relay::Which;
 use super::super::service::{Service, Shared};
-use super::association::{Association, Unreached, failure_of, word};
+use super::association::{Association, Unreached, word};
 use super::client::Room;
 use super::clients::ClientSockets;
 use super::kept::Kept;
@@ -129,7 +130,7 @@ impl Table {
             let length = match io::Read::read(&mut &upstream.socket, &mut room.datagram) {
                 Ok(length) => length,
                 Err(error) => {
-                    let failure = failure_of(&error);
+                    let failure = failure(&error, upstream.address);
                     if failure != Failure::Local {
                         self.failed(id, failure, None);
                     }
@@ -196,15 +197,15 @@ impl Table {
             return;
         };
         let is_bound_to_it = heard_on.local.port() == meant.port();
-        if !self.shared.admit(&service, DESCRIPTORS) {
+        let Some(place) = self.shared.admit(&service, DESCRIPTORS) else {
             service.counters.limited.fetch_add(1, Ordering::Relaxed);
             self.say(&service.app.name, Matter::Limit, || {
                 "has as many connections and associations as there may be; datagrams of further clients are dropped"
                     .into()
             });
             return;
-        }
-        service.counters.accepted.fetch_add(1, Ordering::Relaxed);
+        };
+        place.take();
         let now = self.shared.now();
         let mut association = Association::new(&service, client, meant, now);
         let sought = association.seek(&self.shared, "no target", &[bytes]);
@@ -308,7 +309,7 @@ impl Table {
         if let Some(socket) = association.answers {
             self.clients.end(socket);
         }
-        self.shared.release(&association.service, DESCRIPTORS);
+        self.shared.ended(&association.service, DESCRIPTORS);
         if self.shared.journal.is_logging() {
             self.shared.journal.ended(association.connection(self.shared.now(), Some(why)));
         }
@@ -364,7 +365,7 @@ mod tests {
         let poll = table.poll.clone();
         for ready in poll.wait(Some(LONG)) {
             match ready {
-                Ready::Bell => {}
+                Ready::Requests => {}
                 Ready::Client(id) => table.hear(id, &mut room),
                 Ready::Target(id) => table.answer(id, &mut room),
             }

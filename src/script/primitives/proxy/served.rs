@@ -98,7 +98,7 @@ impl Served {
         hang_ups.ignore();
         let context = &self.context;
         let is_abort = context.cancel.reset();
-        let open = self.proxy.stats().connections();
+        let open = self.proxy.close();
         if open > 0 && !within.is_zero() {
             let (open, most) = (counted(open), record::Duration::from(within));
             self.announce(&format!("waiting for {open} to end, {most} at most; Ctrl-C or SIGTERM ends that at once"));
