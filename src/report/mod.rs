@@ -39,7 +39,7 @@ mod values;
 mod visible;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 pub use annotation::annotations;
 pub use chart::Chart;

@@ -188,7 +188,7 @@ impl io::Write for Shared {
 }
 
 /// What a renderer writes when it is told something, and then flushed.
-pub(super) fn rendered(format: Format, style: Style, tell: impl FnOnce(&mut dyn Renderer) -> io::Result<()>) -> String {
+pub(crate) fn rendered(format: Format, style: Style, tell: impl FnOnce(&mut dyn Renderer) -> io::Result<()>) -> String {
     let to = Shared::default();
     let mut renderer = format.renderer(Box::new(to.clone()), style);
     tell(renderer.as_mut()).unwrap();
