@@ -210,7 +210,7 @@ crate::record! {
         retried: Integer, main => |it| it.retried;
         /// How often one had to wait because there were as many as may be.
         limited: Integer, main => |it| it.limited;
-        /// Datagrams that could not be passed on, because a target or this host did not take them.
+        /// Datagrams that could not be passed on: a target or this host did not take them, or they came faster than that.
         dropped: Integer => |it| it.dropped;
         /// Moved in both directions.
         bytes: Integer in "bytes", main => |it| it.bytes_to_target + it.bytes_to_client;
@@ -266,7 +266,7 @@ crate::record! {
         retried: Integer, main => |it| it.retried;
         /// How often one had to wait because there were as many as may be.
         limited: Integer, main => |it| it.limited;
-        /// Datagrams that could not be passed on, because a target or this host did not take them.
+        /// Datagrams that could not be passed on: a target or this host did not take them, or they came faster than that.
         dropped: Integer => |it| it.dropped;
     }
 }

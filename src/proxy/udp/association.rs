@@ -12,6 +12,7 @@ use super::super::balance::{Failure, Target};
 use super::super::failure::failure;
 use super::super::record::Connection;
 use super::super::service::{Service, Shared};
+use super::losses::Losses;
 use crate::clock;
 use crate::record::Time;
 
@@ -42,6 +43,7 @@ pub(super) struct Upstream {
     pub(super) target: Arc<Target>,
     pub(super) address: SocketAddr,
     pub(super) socket: Socket,
+    losses: Losses,
 }
 
 /// Why no target was reached.
@@ -137,6 +139,11 @@ impl Association {
         self.service.counters.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Datagrams of the target that could not be read since this was asked before.
+    pub(super) fn lost(&mut self) -> u64 {
+        self.upstream.as_mut().map_or(0, |upstream| upstream.losses.take(&upstream.socket))
+    }
+
     /// What is told of it: with why it ended, or while it goes on.
     pub(super) fn connection(&self, now: Duration, end: Option<&'static str>) -> Connection {
         Connection {
@@ -165,7 +172,7 @@ impl Upstream {
         // from a socket that is bound to it, too.
         socket.set_reuse_address(true)?;
         target.begin();
-        Ok(Self { target: target.clone(), address, socket })
+        Ok(Self { target: target.clone(), address, socket, losses: Losses::default() })
     }
 }
 

@@ -12,6 +12,8 @@ use nix::sys::socket::{
 };
 use socket2::{Domain, Socket, Type};
 
+use super::losses::Losses;
+
 /// A socket on which clients are heard and answered. It is open while an app is served on it or associations answer
 /// through it.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub(super) struct ClientSocket {
     pub(super) app: Option<Arc<str>>,
     /// Associations that answer through it.
     pub(super) users: usize,
+    losses: Losses,
 }
 
 /// What a datagram says of itself.
@@ -55,7 +58,8 @@ impl ClientSocket {
     pub(super) fn of_app(socket: &Arc<OwnedFd>, app: &Arc<str>) -> io::Result<Self> {
         let local = standard(&getsockname::<SockaddrStorage>(socket.as_raw_fd())?)?;
         let is_v6 = local.is_ipv6();
-        Ok(Self { socket: socket.clone(), local: canonical(local), is_v6, app: Some(app.clone()), users: 0 })
+        let (socket, local, app) = (socket.clone(), canonical(local), Some(app.clone()));
+        Ok(Self { socket, local, is_v6, app, users: 0, losses: Losses::default() })
     }
 
     /// One that answers from this address and port. The kernel's part comes before it when datagrams are brought to
@@ -73,7 +77,8 @@ impl ClientSocket {
             let _ = socket.set_ip_transparent_v4(true);
         }
         socket.bind(&meant.into())?;
-        Ok(Self { socket: Arc::new(socket.into()), local: meant, is_v6: meant.is_ipv6(), app: None, users: 0 })
+        let (socket, is_v6) = (Arc::new(socket.into()), meant.is_ipv6());
+        Ok(Self { socket, local: meant, is_v6, app: None, users: 0, losses: Losses::default() })
     }
 
     /// The next datagram, if there is one.
@@ -92,6 +97,11 @@ impl ClientSocket {
         });
         let meant = told.map_or(self.local, canonical);
         Ok(Heard { client: canonical(standard(client)?), meant, length: message.bytes })
+    }
+
+    /// Datagrams that could not be read since this was asked before.
+    pub(super) fn lost(&mut self) -> u64 {
+        self.losses.take(&self.socket)
     }
 
     /// Sends a datagram from whom a client meant.

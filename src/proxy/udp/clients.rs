@@ -1,9 +1,9 @@
 //! The sockets towards clients: those that apps are served on, and those that are there for answers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ impl ClientSockets {
 
     /// Serves an app on a socket.
     pub(super) fn serve(&mut self, socket: &Arc<OwnedFd>, app: &Arc<str>) -> io::Result<()> {
-        // One may be known that answers still.
+        // One may be known that was heard before, or that answers still.
         match self.sockets.values_mut().find(|known| Arc::ptr_eq(&known.socket, socket)) {
             Some(known) => known.app = Some(app.clone()),
             None => drop(self.add(ClientSocket::of_app(socket, app)?)?),
@@ -44,13 +44,26 @@ impl ClientSockets {
         Ok(())
     }
 
-    /// Serves an app no more. Its sockets stay open while associations answer through them.
-    pub(super) fn forget(&mut self, app: &str) {
-        let of_app = self.sockets.iter_mut().filter(|(_, socket)| socket.app.as_deref() == Some(app));
-        let ids: Vec<u64> = of_app.map(|(&id, socket)| (id, socket.app = None).0).collect();
+    /// Serves an app on these sockets at most. Others stay open while associations answer through them. Gives how many
+    /// datagrams these lost.
+    pub(super) fn forget(&mut self, app: &str, but: &[Arc<OwnedFd>]) -> u64 {
+        let but: HashSet<RawFd> = but.iter().map(|socket| socket.as_raw_fd()).collect();
+        let is_forgotten = |it: &ClientSocket| it.app.as_deref() == Some(app) && !but.contains(&it.socket.as_raw_fd());
+        let ids: Vec<u64> = self.sockets.iter().filter(|(_, it)| is_forgotten(it)).map(|(&id, _)| id).collect();
+        let mut lost = 0;
         for id in ids {
-            self.close_unused(id);
+            if let Some(socket) = self.sockets.get_mut(&id) {
+                lost += socket.lost();
+                socket.app = None;
+            }
+            lost += self.close_unused(id);
         }
+        lost
+    }
+
+    /// Sockets that lost datagrams since this was asked before, and how many.
+    pub(super) fn lost(&mut self) -> Vec<(u64, u64)> {
+        self.sockets.iter_mut().map(|(&id, socket)| (id, socket.lost())).filter(|&(_, lost)| lost > 0).collect()
     }
 
     /// A socket that answers from whom clients meant. None: it was said already why there is none.
@@ -76,12 +89,12 @@ impl ClientSockets {
         }
     }
 
-    /// Counts the end of one that was counted.
-    pub(super) fn end(&mut self, id: u64) {
+    /// Counts the end of one that was counted. Gives how many datagrams the socket lost, if it was closed.
+    pub(super) fn end(&mut self, id: u64) -> u64 {
         if let Some(socket) = self.sockets.get_mut(&id) {
             socket.users -= 1;
         }
-        self.close_unused(id);
+        self.close_unused(id)
     }
 
     /// Forgets what was in the way a while ago.
@@ -96,13 +109,16 @@ impl ClientSockets {
         Ok(self.last)
     }
 
-    fn close_unused(&mut self, id: u64) {
-        if let Some(socket) = self.sockets.get(&id).filter(|socket| socket.app.is_none() && socket.users == 0) {
-            self.poll.delete(&socket.socket);
-            if self.bound.get(&socket.local) == Some(&id) {
-                self.bound.remove(&socket.local);
-            }
-            self.sockets.remove(&id);
+    fn close_unused(&mut self, id: u64) -> u64 {
+        let Some(socket) = self.sockets.get_mut(&id).filter(|socket| socket.app.is_none() && socket.users == 0) else {
+            return 0;
+        };
+        let lost = socket.lost();
+        self.poll.delete(&socket.socket);
+        if self.bound.get(&socket.local) == Some(&id) {
+            self.bound.remove(&socket.local);
         }
+        self.sockets.remove(&id);
+        lost
     }
 }

@@ -7,6 +7,7 @@ mod association;
 mod client;
 mod clients;
 mod kept;
+mod losses;
 mod poll;
 mod table;
 #[cfg(test)]

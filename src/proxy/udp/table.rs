@@ -26,7 +26,7 @@ const BATCH: usize = 32;
 /// Descriptors of an association: the socket to its target. Those of clients are shared.
 const DESCRIPTORS: usize = 1;
 
-/// How often silence is looked for: an eighth of the silence that ends an association, within these.
+/// How often silence, and what was lost, are looked for: an eighth of the silence that ends an association, within these.
 const OFTEN: Duration = Duration::from_millis(10);
 const SELDOM: Duration = Duration::from_secs(1);
 
@@ -45,7 +45,9 @@ pub(super) struct Table {
     kept: Kept,
     /// What was said already.
     said: HashSet<(Arc<str>, Matter)>,
-    /// When silence is looked for.
+    /// When silence, and what was lost, were looked for.
+    swept: Duration,
+    /// When they are looked for again.
     sweep: Duration,
 }
 
@@ -56,6 +58,7 @@ enum Matter {
     Lack,
     Hearing,
     Answering,
+    Loss,
 }
 
 impl Table {
@@ -71,13 +74,16 @@ impl Table {
             pairs: HashMap::new(),
             kept: Kept::default(),
             said: HashSet::new(),
+            swept: Duration::ZERO,
             sweep: Duration::MAX,
         }
     }
 
     pub(super) fn serve(&mut self, service: &Arc<Service>, sockets: &[Arc<OwnedFd>]) {
         let app: Arc<str> = service.app.name.as_str().into();
-        self.forget(&app);
+        self.said.retain(|(of, _)| *of != app);
+        let lost = self.clients.forget(&app, sockets);
+        self.lose(service, lost);
         for socket in sockets {
             if let Err(error) = self.clients.serve(socket, &app) {
                 self.say(&app, Matter::Hearing, || format!("does not hear datagrams: {error}"));
@@ -87,9 +93,11 @@ impl Table {
     }
 
     pub(super) fn forget(&mut self, app: &str) {
-        self.apps.remove(app);
+        let lost = self.clients.forget(app, &[]);
+        if let Some(service) = self.apps.remove(app) {
+            self.lose(&service, lost);
+        }
         self.said.retain(|(of, _)| **of != *app);
-        self.clients.forget(app);
     }
 
     pub(super) fn connections(&self) -> Vec<Connection> {
@@ -157,7 +165,8 @@ impl Table {
         }
     }
 
-    /// Ends associations in which nobody has said anything for their time, if it is time to look.
+    /// Ends associations in which nobody has said anything for their time, and counts what was lost, if it is time to
+    /// look.
     pub(super) fn sweep(&mut self) {
         let now = self.shared.now();
         if now < self.sweep {
@@ -165,6 +174,8 @@ impl Table {
         }
         self.kept.sweep(now);
         self.clients.sweep(now);
+        self.count_losses();
+        self.swept = now;
         let is_silent = |it: &Association| now.saturating_sub(it.last) >= it.service.app.timeouts.udp;
         let silent: Vec<u64> = self.associations.iter().filter(|(_, it)| is_silent(it)).map(|(&id, _)| id).collect();
         for id in silent {
@@ -197,6 +208,8 @@ impl Table {
             return;
         };
         let is_bound_to_it = heard_on.local.port() == meant.port();
+        let now = self.shared.now();
+        self.sweep = self.sweep.min(now + pause(&service));
         let Some(place) = self.shared.admit(&service, DESCRIPTORS) else {
             service.counters.limited.fetch_add(1, Ordering::Relaxed);
             self.say(&service.app.name, Matter::Limit, || {
@@ -206,14 +219,12 @@ impl Table {
             return;
         };
         place.take();
-        let now = self.shared.now();
         let mut association = Association::new(&service, client, meant, now);
         let sought = association.seek(&self.shared, "no target", &[bytes]);
         self.last += 1;
         let id = self.last;
         self.associations.insert(id, association);
         self.pairs.insert((client, meant), id);
-        self.sweep = self.sweep.min(now + pause(&service));
         if is_bound_to_it {
             self.answer_through(id, socket);
         }
@@ -302,13 +313,43 @@ impl Table {
         }
     }
 
+    /// Counts what sockets lost that hear clients, or targets that said something since it was looked for.
+    fn count_losses(&mut self) {
+        for (id, lost) in self.clients.lost() {
+            let Some(socket) = self.clients.get(id) else { continue };
+            let service = socket.app.as_ref().map_or_else(|| self.app_at(socket.local), |app| self.apps.get(app));
+            if let Some(service) = service.cloned() {
+                self.lose(&service, lost);
+            }
+        }
+        // What was lost had no room beside what was heard later.
+        let may_have_lost = self.associations.values_mut().filter(|it| it.last >= self.swept);
+        let lost = may_have_lost.map(|it| (it.lost(), &it.service)).filter(|&(lost, _)| lost > 0);
+        let lost: Vec<_> = lost.map(|(lost, service)| (service.clone(), lost)).collect();
+        for (service, lost) in lost {
+            self.lose(&service, lost);
+        }
+    }
+
+    /// Counts datagrams that could not be read.
+    fn lose(&mut self, service: &Service, lost: u64) {
+        if lost > 0 {
+            service.counters.dropped.fetch_add(lost, Ordering::Relaxed);
+            self.say(&service.app.name, Matter::Loss, || {
+                "loses datagrams: they come faster than they can be passed on, or are damaged".into()
+            });
+        }
+    }
+
     fn end_one(&mut self, id: u64, why: &'static str) {
-        let Some(association) = self.associations.remove(&id) else { return };
+        let Some(mut association) = self.associations.remove(&id) else { return };
         self.pairs.remove(&(association.client, association.meant));
         self.kept.take(id);
+        let mut lost = association.lost();
         if let Some(socket) = association.answers {
-            self.clients.end(socket);
+            lost += self.clients.end(socket);
         }
+        self.lose(&association.service, lost);
         self.shared.ended(&association.service, DESCRIPTORS);
         if self.shared.journal.is_logging() {
             self.shared.journal.ended(association.connection(self.shared.now(), Some(why)));
@@ -436,17 +477,22 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_on_one_socket_leaves_others_their_turn() {
-        let echo = Echo::new("", "127.0.0.1:0");
-        let service = service(&[echo.address], |_| {});
-        let (mut table, _news) = table(&service);
+    fn a_flood_of_a_client_or_of_a_target_leaves_others_their_turn() {
+        let target = client("127.0.0.1:0");
+        let (mut table, _news) = table(&service(&[target.local_addr().unwrap()], |_| {}));
         let meant = table.clients.get(1).unwrap().local;
         let client = client("127.0.0.1:0");
         for _ in 0..100 {
             client.send_to(b"x", meant).unwrap();
         }
         table.hear(1, &mut Room::new());
-        assert_eq!(table.connections()[0].bytes_to_target, BATCH as u64);
+        let (_, proxy) = receive(&target);
+        for _ in 0..100 {
+            target.send_to(b"x", proxy).unwrap();
+        }
+        table.answer(1, &mut Room::new());
+        let moved = &table.connections()[0];
+        assert_eq!((moved.bytes_to_target, moved.bytes_to_client), (BATCH as u64, BATCH as u64));
     }
 
     #[test]

@@ -5,15 +5,18 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{setsockopt, sockopt};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
+use socket2::SockRef;
 use tempfile::TempDir;
 
-use super::Datagrams;
+use super::Request;
+use super::{Datagrams, Table};
 use crate::proxy::balance::{Pool, Target};
 use crate::proxy::config::App;
 use crate::proxy::journal::{Journal, Notices};
@@ -99,6 +102,42 @@ impl Stage {
         }
     }
 
+    /// Holds the thread up until what this gives is dropped.
+    fn hold(&self) -> Sender<()> {
+        let (is_held, held) = channel::<()>();
+        let (until, end) = channel();
+        self.later(move |_| {
+            drop(is_held);
+            let _ = end.recv();
+        });
+        assert!(held.recv().is_err());
+        until
+    }
+
+    /// Has the thread do something, and does not wait for it.
+    fn later(&self, work: impl FnOnce(&mut Table) + Send + 'static) {
+        self.datagrams.requests.send(Request::Do(Box::new(work)));
+    }
+
+    /// How many answers a client gets, and how many datagrams are dropped, when these are so many together.
+    fn answered_and_dropped(&self, client: &UdpSocket, all: u64) -> (u64, u64) {
+        let begin = Instant::now();
+        client.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        let mut answered = 0;
+        loop {
+            answered += client.recv(&mut [0; 16]).map_or(0, |_| 1);
+            let dropped = self.count(|it| &it.dropped);
+            if answered + dropped >= all {
+                return (answered, dropped);
+            }
+            assert!(begin.elapsed() < LONG, "{answered} answered and {dropped} dropped of {all}");
+        }
+    }
+
+    fn news(&self) -> Vec<String> {
+        std::iter::from_fn(|| self.news.next()).map(|notice| format!("{notice:?}")).collect()
+    }
+
     fn count(&self, counter: impl Fn(&Counters) -> &AtomicU64) -> u64 {
         counter(&self.service.counters).load(Ordering::Relaxed)
     }
@@ -165,6 +204,13 @@ fn talk(client: &UdpSocket, text: &str, to: SocketAddr) -> String {
     let (answer, from) = next(client);
     assert_eq!(from, to, "the answer comes from whom the client meant");
     answer
+}
+
+/// Sends more than a buffer has room for.
+fn burst(socket: &UdpSocket, to: SocketAddr) {
+    for _ in 0..1000 {
+        socket.send_to(b"x", to).unwrap();
+    }
 }
 
 /// Where nobody listens.
@@ -316,12 +362,64 @@ fn clients_beyond_the_limit_are_dropped_which_is_said_once() {
     // Datagrams to one socket are taken in their order.
     talk(&first, "in", meant);
     assert_eq!(stage.count(|it| &it.limited), 2);
-    let news: Vec<_> = std::iter::from_fn(|| stage.news.next()).map(|notice| format!("{notice:?}")).collect();
     let said =
         "app web has as many connections and associations as there may be; datagrams of further clients are dropped";
-    assert_eq!(news, [format!("News({said:?})")]);
+    assert_eq!(stage.news(), [format!("News({said:?})")]);
     stage.datagrams.end(&Which::All, "stopped");
     assert_eq!(talk(&second, "now", meant), "now");
+}
+
+const LOSES: &str = r#"News("app web loses datagrams: they come faster than they can be passed on, or are damaged")"#;
+
+#[test]
+fn what_clients_sent_and_nobody_could_read_is_counted_once() {
+    let echo = Echo::new("", "127.0.0.1:0");
+    let stage = Stage::new(&["127.0.0.1:0"], &[echo.address], |app| app.timeouts.udp = Duration::from_secs(2));
+    // Less than the others have: whatever it takes they do.
+    SockRef::from(&stage.sockets[0]).set_recv_buffer_size(1 << 15).unwrap();
+    let (client, meant) = (client("127.0.0.1:0"), at("127.0.0.1", stage.ports[0]));
+    let mut dropped = 0;
+    for round in 1..=2 {
+        let held = stage.hold();
+        burst(&client, meant);
+        drop(held);
+        let (answered, all_dropped) = stage.answered_and_dropped(&client, 1000 + dropped);
+        assert_eq!(answered + all_dropped, 1000 + dropped);
+        assert!(answered > 0 && all_dropped > dropped, "{answered} answered, {dropped}, then {all_dropped} dropped");
+        dropped = all_dropped;
+        // An app that is configured anew has the same socket, also if nobody answers through it.
+        stage.datagrams.end(&Which::All, "stopped");
+        stage.datagrams.serve(&stage.service, &stage.sockets);
+        assert_eq!(stage.news(), [LOSES], "in round {round}");
+    }
+    stage.datagrams.forget("web");
+    assert_eq!(stage.count(|it| &it.dropped), dropped);
+}
+
+#[test]
+fn what_a_target_sent_and_nobody_could_read_is_counted_also_when_it_ends() {
+    let target = client("127.0.0.1:0");
+    let stage = Stage::new(&["127.0.0.1:0"], &[target.local_addr().unwrap()], |_| {});
+    let client = client("127.0.0.1:0");
+    client.send_to(b"?", at("127.0.0.1", stage.ports[0])).unwrap();
+    let (_, proxy) = next(&target);
+    for _ in 0..2 {
+        let before = stage.count(|it| &it.dropped);
+        let held = stage.hold();
+        burst(&target, proxy);
+        drop(held);
+        let (answered, dropped) = stage.answered_and_dropped(&client, 1000 + before);
+        assert_eq!(answered + dropped, 1000 + before);
+        assert!(answered > 0 && dropped > before, "{answered} answered, {before}, then {dropped} dropped");
+    }
+    assert_eq!(stage.news(), [LOSES]);
+    // Nobody looks before the end.
+    let (before, held) = (stage.count(|it| &it.dropped), stage.hold());
+    burst(&target, proxy);
+    stage.later(|table| table.end(&Which::All, "stopped"));
+    drop(held);
+    assert_eq!(stage.connections().len(), 0);
+    assert!(stage.count(|it| &it.dropped) > before);
 }
 
 #[test]
