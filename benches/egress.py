@@ -24,7 +24,10 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
+
+from netns import connect, namespaces
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "egress-check.md"
@@ -63,63 +66,39 @@ SOMEBODY_ELSE = "*nothing outside: somebody else connects meanwhile*"
 RECIPE = "(tcpdump -n -i eth0 not udp port 53 and ip -c 1 -t | sed -e 's/^[^$]/internet traffic: /' 2>&1 &)"
 
 
-def inside(namespace):
-    return ["nsenter", f"--net=/run/netns/{namespace}"]
-
-
 class Internet:
-    """The namespace of the command and the one of everybody else, until the end of the block."""
+    """The namespace of the command, and that of everybody else with their servers."""
 
-    def __init__(self, folder):
-        self.command, self.rest = (f"netscript-bench-{end}-{os.getpid()}" for end in ("command", "internet"))
-        self.folder, self.servers = folder, None
+    def __init__(self, command, folder):
+        self.command, self.folder = command, folder
 
-    def __enter__(self):
-        a, b = self.command, self.rest
-        for command in [
-            f"ip netns add {a}",
-            f"ip netns add {b}",
-            f"ip link add eth0 netns {a} type veth peer name eth0 netns {b}",
-            f"ip link add eth1 netns {a} type veth peer name eth1 netns {b}",
-            f"ip -n {a} address add 198.51.100.1/24 dev eth0",
-            f"ip -n {b} address add 198.51.100.2/24 dev eth0",
-            f"ip -n {a} address add 10.0.0.1/24 dev eth0",
-            f"ip -n {b} address add {PRIVATE}/24 dev eth0",
-            f"ip -n {a} address add 2001:db8::1/64 dev eth0 nodad",
-            f"ip -n {b} address add 2001:db8::2/64 dev eth0 nodad",
-            f"ip -n {a} address add 192.0.2.130/25 dev eth1",
-            f"ip -n {b} address add {ELSEWHERE}/25 dev eth1",
-            *(f"ip -n {b} address add {address}/32 dev lo" for address in (WEB, CLOSED, SILENT, RESOLVER)),
-            f"ip -n {b} address add {SIX}/128 dev lo",
-            *(f"ip -n {end} link set {name} up" for end in (a, b) for name in ("lo", "eth0", "eth1")),
-            f"ip -n {a} route add 203.0.113.0/24 via 198.51.100.2",
-            f"ip -n {a} -6 route add 2001:db8:1::/64 via 2001:db8::2",
-        ]:
-            subprocess.run(command.split(), check=True)
-        for end, rules in [
-            (a, "add chain inet f o { type filter hook output priority 0; }; add rule inet f o tcp dport 92 drop"),
-            (b, f"add chain inet f i {{ type filter hook input priority 0; }}; add rule inet f i ip daddr {SILENT} drop"),
-        ]:
-            subprocess.run([*inside(end), "nft", f"add table inet f; {rules}"], check=True)
-        (self.folder / "resolv.conf").write_text(f"nameserver {RESOLVER}\n")
-        self.servers = subprocess.Popen(
-            [*inside(b), sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        self.servers.stdout.readline()
-        return self
-
-    def __exit__(self, *_):
-        if self.servers:
-            self.servers.terminate()
-            self.servers.wait()
-        for namespace in (self.command, self.rest):
-            subprocess.run(["ip", "netns", "del", namespace], check=False)
+    @classmethod
+    @contextmanager
+    def build(cls, folder):
+        """One until the end of the block."""
+        with namespaces("command", "internet") as [command, rest]:
+            connect(
+                (command, "eth0", "198.51.100.1/24", "10.0.0.1/24", "2001:db8::1/64"),
+                (rest, "eth0", "198.51.100.2/24", f"{PRIVATE}/24", "2001:db8::2/64"),
+            )
+            connect((command, "eth1", "192.0.2.130/25"), (rest, "eth1", f"{ELSEWHERE}/25"))
+            rest.ip(*(f"address add {address} dev lo" for address in (WEB, CLOSED, SILENT, RESOLVER, SIX)))
+            command.ip("route add 203.0.113.0/24 via 198.51.100.2", "-6 route add 2001:db8:1::/64 via 2001:db8::2")
+            command.nft("add table inet f; add chain inet f o { type filter hook output priority 0; }; "
+                        "add rule inet f o tcp dport 92 drop")
+            rest.nft("add table inet f; add chain inet f i { type filter hook input priority 0; }; "
+                     f"add rule inet f i ip daddr {SILENT} drop")
+            (folder / "resolv.conf").write_text(f"nameserver {RESOLVER}\n")
+            serve = [sys.executable, __file__, "--serve"]
+            with rest.running(serve, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as servers:
+                servers.stdout.readline()
+                yield cls(command, folder)
 
     def run(self, command, **options):
         """Starts a command in there that looks names up there."""
         resolver = f"mount --bind {self.folder}/resolv.conf /etc/resolv.conf && exec \"$@\""
         return subprocess.Popen(
-            [*inside(self.command), "unshare", "--mount", "sh", "-c", resolver, "sh", *command],
+            [*self.command.inside, "unshare", "--mount", "sh", "-c", resolver, "sh", *command],
             cwd=self.folder, text=True, stdin=subprocess.DEVNULL, start_new_session=True, **options,
         )
 
@@ -328,23 +307,19 @@ def check(measured):
 
 
 def main():
-    # Ended from outside, it puts everything back, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--check", action="store_true", help="whether docs/egress-check.md says what is measured")
     arguments.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     arguments = arguments.parse_args()
     if arguments.serve:
         serve()
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
+    with tempfile.TemporaryDirectory() as folder, Internet.build(Path(folder)) as internet:
         reach = HERE.parent / "tests" / "lab" / "programs" / "reach.c"
-        subprocess.run(["cc", "-O2", "-w", "-static", "-o", folder / "reach", reach], check=True)
+        subprocess.run(["cc", "-O2", "-w", "-static", "-o", internet.folder / "reach", reach], check=True)
         measured = []
-        with Internet(folder) as internet:
-            for row in rows(internet):
-                measured.append(row)
-                print(row, flush=True)
+        for row in rows(internet):
+            measured.append(row)
+            print(row, flush=True)
     if arguments.check:
         check(measured)
 

@@ -16,7 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
+
+from netns import connect, namespaces
 
 RATES = [100_000, 200_000, 0]
 SECONDS = 3
@@ -32,35 +35,14 @@ TOOLS = {
 }
 
 
-class Wire:
-    """Two namespaces and the cable between them, until the end of the block."""
-
-    def __init__(self):
-        self.sender, self.receiver = (f"netscript-bench-{end}-{os.getpid()}" for end in ("a", "b"))
-
-    def __enter__(self):
-        a, b = self.sender, self.receiver
-        for command in [
-            f"ip netns add {a}",
-            f"ip netns add {b}",
-            f"ip link add wire netns {a} type veth peer name wire netns {b}",
-            f"ip -n {a} address add 198.51.100.1/24 dev wire",
-            f"ip -n {b} address add 198.51.100.2/24 dev wire",
-            f"ip -n {a} link set wire up",
-            f"ip -n {b} link set wire up",
-        ]:
-            subprocess.run(command.split(), check=True)
-        rules = "add table ip f; add chain ip f p { type filter hook prerouting priority -400; }; add rule ip f p udp dport 9 drop"
-        subprocess.run([*inside(b), "nft", rules], check=True)
-        return self
-
-    def __exit__(self, *_):
-        for namespace in (self.sender, self.receiver):
-            subprocess.run(["ip", "netns", "del", namespace], check=False)
-
-
-def inside(namespace):
-    return ["nsenter", f"--net=/run/netns/{namespace}"]
+@contextmanager
+def wire():
+    """Two namespaces with a cable between them: who sends, and who receives."""
+    with namespaces("a", "b") as [sender, receiver]:
+        connect((sender, "wire", "198.51.100.1/24"), (receiver, "wire", "198.51.100.2/24"))
+        receiver.nft("add table ip f; add chain ip f p { type filter hook prerouting priority -400; }; "
+                     "add rule ip f p udp dport 9 drop")
+        yield sender, receiver
 
 
 def number(pattern, text):
@@ -71,9 +53,9 @@ def number(pattern, text):
 class Capture:
     """A tool that captures, from when it listens until it is asked to stop."""
 
-    def __init__(self, wire, command):
+    def __init__(self, receiver, command):
         self.output = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([*inside(wire.receiver), *command], stdout=self.output, stderr=self.output)
+        self.process = subprocess.Popen([*receiver.inside, *command], stdout=self.output, stderr=self.output)
         deadline = time.monotonic() + 20
         while "listening on" not in self.text():
             if time.monotonic() > deadline or self.process.poll() is not None:
@@ -94,21 +76,21 @@ class Capture:
         return number(r"([\d,]+) packets? captured", text), dropped, usage.ru_utime + usage.ru_stime
 
 
-def blast(wire, program, rate, seconds=SECONDS):
-    command = [*inside(wire.sender), program, "198.51.100.2", "9", str(rate), str(seconds)]
+def blast(sender, program, rate, seconds=SECONDS):
+    command = [*sender.inside, program, "198.51.100.2", "9", str(rate), str(seconds)]
     sent, speed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     return int(sent), int(speed)
 
 
-def compare(wire, program, rounds):
+def compare(sender, receiver, program, rounds):
     """Rows of the table."""
     for rate in RATES:
         runs = {name: [] for name in TOOLS}
         for _ in range(rounds):
             reference = None
             for name, command in TOOLS.items():
-                capture = Capture(wire, command)
-                sent, speed = blast(wire, program, rate)
+                capture = Capture(receiver, command)
+                sent, speed = blast(sender, program, rate)
                 captured, dropped, cpu = capture.end()
                 each = cpu / sent * 1e6
                 reference = reference or each
@@ -122,28 +104,26 @@ def compare(wire, program, rounds):
             yield f"| {name} | {speed:,.0f} | {max(lost, 0):,.0f} | {dropped:,.0f} | {each:.3f} | {ratio:.1f} {goal} |"
 
 
-def idle(wire, program):
+def idle(sender, receiver, program):
     """The share of a core that a capture takes whose filter matches nothing of a flood."""
     command = ["netscript", "eval", "-i", "wire", "--duration", "forever", "capture('tcp port 9').count()".replace("'", '"')]
-    capture = Capture(wire, command)
-    blast(wire, program, RATES[0], 10)
+    capture = Capture(receiver, command)
+    blast(sender, program, RATES[0], 10)
     return capture.end()[2] / 10
 
 
 def main():
-    # Ended from outside, it puts everything back, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=3, help="how often everything is run (3)")
     rounds = arguments.parse_args().rounds
-    with tempfile.TemporaryDirectory() as folder, Wire() as wire:
+    with tempfile.TemporaryDirectory() as folder, wire() as (sender, receiver):
         program = str(Path(folder) / "blast")
         subprocess.run(["cc", "-O2", "-o", program, str(Path(__file__).parent / "blast.c")], check=True)
         print("| | sent a second | lost | dropped | CPU µs a packet | × tcpdump |")
         print("| --- | --- | --- | --- | --- | --- |")
-        for row in compare(wire, program, rounds):
+        for row in compare(sender, receiver, program, rounds):
             print(row, flush=True)
-        share = idle(wire, program)
+        share = idle(sender, receiver, program)
         verdict = "ok" if share <= IDLE_GOAL else "missed"
         print(f"\nA capture whose filter matches nothing of {RATES[0]:,} packets a second takes {share:.2%} of a core "
               f"(goal: at most {IDLE_GOAL:.0%}: {verdict}).")

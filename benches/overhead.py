@@ -10,14 +10,14 @@ that it began. Needs root. netscript is the one in the PATH.
 import argparse
 import os
 import resource
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
+
+from netns import namespaces
 
 HERE = Path(__file__).resolve().parent
 CONNECTIONS = 10_000
@@ -38,30 +38,6 @@ JOBS = [
     ("10,000 connections that are refused at once", "connections 9 {count}", None),
     ("compiling 12 files with `make -j2`", "make -s -B -j2 -C source", 1.02),
 ]
-
-
-@contextmanager
-def namespace(folder):
-    name = f"netscript-bench-overhead-{os.getpid()}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    try:
-        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
-        yield ["nsenter", f"--net=/run/netns/{name}"]
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=False)
-
-
-@contextmanager
-def nginx(inside, folder):
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, body="x" * 512))
-    server = subprocess.Popen([*inside, "nginx", "-c", folder / "nginx.conf", "-e", "stderr"])
-    try:
-        probe = [*inside, "curl", "-s", "-o", "/dev/null", "--retry", "20", "--retry-connrefused", "--retry-delay", "1"]
-        subprocess.run([*probe, "http://127.0.0.1:8000/"], check=True)
-        yield
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def make_source(folder):
@@ -103,14 +79,14 @@ def timed(path, words):
     sys.exit(code)
 
 
-def run(inside, folder, words, is_watched):
+def run(host, folder, words, is_watched):
     """Wall and CPU time of a command, and what the watch added around it: wall and CPU time."""
     report = folder / "timed"
     command = [sys.executable, __file__, "--timed", str(report), *words]
     if is_watched:
         command = ["netscript", "run", "egress-check", "-q", "--", *command]
     begin = time.perf_counter()
-    process = subprocess.Popen([*inside, *command], cwd=folder, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*host.inside, *command], cwd=folder, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     whole = time.perf_counter() - begin
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -120,14 +96,14 @@ def run(inside, folder, words, is_watched):
     return wall, cpu, whole - wall, usage.ru_utime + usage.ru_stime - cpu
 
 
-def compare(inside, folder, words, rounds):
+def compare(host, folder, words, rounds):
     """For each round what was measured without a watch, and with it."""
     # Once for the caches.
-    run(inside, folder, words, False)
+    run(host, folder, words, False)
     pairs = []
     for number in range(rounds):
         order = (False, True) if number % 2 == 0 else (True, False)
-        measured = {is_watched: run(inside, folder, words, is_watched) for is_watched in order}
+        measured = {is_watched: run(host, folder, words, is_watched) for is_watched in order}
         pairs.append((measured[False], measured[True]))
     return pairs
 
@@ -145,24 +121,24 @@ def row(title, goal, pairs):
 
 
 def main():
-    # Ended from outside, it puts everything back, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=11, help="how often everything is run (11)")
     arguments.add_argument("--timed", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     arguments = arguments.parse_args()
     if arguments.timed:
         timed(arguments.timed[0], arguments.timed[1:])
-    with tempfile.TemporaryDirectory() as folder, namespace(folder) as inside:
+    with tempfile.TemporaryDirectory() as folder, namespaces("overhead") as [host]:
         folder = Path(folder)
         subprocess.run(["cc", "-O2", "-o", folder / "connections", HERE / "connections.c"], check=True)
         make_source(folder)
         print("| | s | × wall | CPU s | × CPU | s around it | CPU s of netscript |")
         print("| --- | --- | --- | --- | --- | --- | --- |")
-        with nginx(inside, folder):
+        config = folder / "nginx.conf"
+        config.write_text(NGINX.format(folder=folder, body="x" * 512))
+        with host.running(["nginx", "-c", config, "-e", "stderr"], [8000]):
             for title, command, goal in JOBS:
                 words = command.format(count=CONNECTIONS).replace("connections", f"{folder}/connections").split()
-                print(row(title, goal, compare(inside, folder, words, arguments.rounds)), flush=True)
+                print(row(title, goal, compare(host, folder, words, arguments.rounds)), flush=True)
 
 
 if __name__ == "__main__":

@@ -12,15 +12,15 @@ import json
 import math
 import os
 import re
-import signal
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from netns import family, namespaces
 
 HERE = Path(__file__).resolve().parent
 TICK = os.sysconf("SC_CLK_TCK")
@@ -92,63 +92,6 @@ FIGURES = [
 ]
 
 
-@contextmanager
-def namespace():
-    name = f"netscript-bench-proxy-{os.getpid()}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    try:
-        inside = ["nsenter", f"--net=/run/netns/{name}"]
-        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
-        settings = ["net.ipv4.ip_local_port_range=10000 65000", "net.ipv4.tcp_tw_reuse=1", "net.core.somaxconn=8192",
-                    "net.ipv4.tcp_max_tw_buckets=400000"]
-        subprocess.run([*inside, "sysctl", "-qw", *settings], check=True)
-        yield inside
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=False)
-
-
-@contextmanager
-def running(command, inside, ports=(), end=signal.SIGTERM):
-    """Runs a program until the block is over; begins it when it listens."""
-    process = subprocess.Popen([*inside, *map(str, command)], stdout=subprocess.DEVNULL, start_new_session=True)
-    try:
-        for port in ports:
-            wait_for(inside, port, process)
-        yield process
-    finally:
-        for signal_, patience in ((end, 10), (signal.SIGKILL, None)):
-            if process.poll() is None:
-                os.killpg(process.pid, signal_)
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(patience)
-        # Also those that it began: they have its ports.
-        while any(family(process)):
-            time.sleep(0.01)
-
-
-def wait_for(inside, port, process):
-    for _ in range(400):
-        listening = subprocess.run([*inside, "ss", "-Hltn", f"sport = :{port}"], capture_output=True, text=True).stdout
-        if listening:
-            return
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    sys.exit(f"{process.args} does not listen on port {port}")
-
-
-def family(leader):
-    """Every process of the session that this one leads, as its fields of /proc/PID/stat."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rsplit(") ", 1)[1].split()
-            except OSError:
-                continue
-            if int(fields[3]) == leader.pid:
-                yield int(entry.name), fields
-
-
 def cpu(leader):
     """Seconds of user and system time so far."""
     return sum(sum(map(int, fields[11:15])) for _, fields in family(leader)) / TICK if leader else 0.0
@@ -167,10 +110,10 @@ def descriptors(leader):
     return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid, _ in family(leader))
 
 
-def web(inside, port, leader, *options, seconds=2):
+def web(host, port, leader, *options, seconds=2):
     """Requests with wrk over 32 connections."""
     before = cpu(leader)
-    command = [*inside, "wrk", "-t1", "-c32", f"-d{seconds}s", "--latency", *options, f"http://127.0.0.1:{port}/"]
+    command = [*host.inside, "wrk", "-t1", "-c32", f"-d{seconds}s", "--latency", *options, f"http://127.0.0.1:{port}/"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     used = cpu(leader) - before
     errors = re.search(r"Socket errors: .*|Non-2xx.*", text)
@@ -185,29 +128,29 @@ def web(inside, port, leader, *options, seconds=2):
     return {"rate": rate, "cpu": used / count, "p50": percentile["50"], "p99": percentile["99"]}
 
 
-def bulk(inside, port, leader):
+def bulk(host, port, leader):
     """One stream of iperf3."""
     before = cpu(leader)
-    command = [*inside, "iperf3", "-c", "127.0.0.1", "-p", str(port), "-t2", "-J"]
+    command = [*host.inside, "iperf3", "-c", "127.0.0.1", "-p", str(port), "-t2", "-J"]
     text = subprocess.run(command, capture_output=True, text=True, timeout=30).stdout
     received = json.loads(text)["end"]["sum_received"]
     return {"rate": received["bits_per_second"] / 8e9, "cpu": (cpu(leader) - before) / (received["bytes"] / 1e9)}
 
 
-def download(inside, port, leader):
+def download(host, port, leader):
     """One large file, which the backend sends with sendfile."""
     before = cpu(leader)
-    command = [*inside, "curl", "-sfo", "/dev/null", "-w", "%{size_download} %{time_total}", f"http://127.0.0.1:{port}/big"]
+    command = [*host.inside, "curl", "-sfo", "/dev/null", "-w", "%{size_download} %{time_total}", f"http://127.0.0.1:{port}/big"]
     size, span = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
     assert size == DOWNLOAD
     return {"rate": size / 1e9 / span, "cpu": (cpu(leader) - before) / (size / 1e9)}
 
 
-def idle(inside, leader):
+def idle(host, leader):
     """Memory of each of many idle connections, and whether they leave descriptors behind."""
     before = memory(leader), descriptors(leader)
     with subprocess.Popen(
-        [*inside, sys.executable, __file__, "--idle", str(WEB)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*host.inside, sys.executable, __file__, "--idle", str(WEB)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as clients:
         if clients.stdout.readline().strip() != f"ready {IDLE}":
             sys.exit(f"not all of {IDLE} idle connections could be made")
@@ -274,38 +217,38 @@ def build_go(folder):
     return program
 
 
-def measure(inside, command, is_first):
+def measure(host, command, is_first):
     """One round with one proxy."""
     if command is None:
         return {
-            "requests": web(inside, BACKENDS[0], None),
-            "connections": web(inside, BACKENDS[0], None, "-H", "Connection: close"),
-            "bulk": bulk(inside, IPERF, None),
-            "download": download(inside, BACKENDS[0], None),
+            "requests": web(host, BACKENDS[0], None),
+            "connections": web(host, BACKENDS[0], None, "-H", "Connection: close"),
+            "bulk": bulk(host, IPERF, None),
+            "download": download(host, BACKENDS[0], None),
             "idle": math.nan,
         }
-    with running(command, inside, (WEB, BULK)) as leader:
+    with host.running(command, (WEB, BULK)) as leader:
         measured = {
-            "requests": web(inside, WEB, leader),
-            "connections": web(inside, WEB, leader, "-H", "Connection: close"),
-            "bulk": bulk(inside, BULK, leader),
-            "download": download(inside, WEB, leader),
+            "requests": web(host, WEB, leader),
+            "connections": web(host, WEB, leader, "-H", "Connection: close"),
+            "bulk": bulk(host, BULK, leader),
+            "download": download(host, WEB, leader),
             "idle": math.nan,
         }
     if is_first:
         # One that has not served anybody yet.
-        with running(command, inside, (WEB, BULK)) as leader:
-            measured["idle"], measured["left"] = idle(inside, leader)
+        with host.running(command, (WEB, BULK)) as leader:
+            measured["idle"], measured["left"] = idle(host, leader)
     return measured
 
 
-def compare(inside, folder, rounds):
+def compare(host, folder, rounds):
     measured = {}
     commands = proxies(folder)
     for number in range(rounds):
         for title, command in commands.items():
             print(f"round {number + 1}: {title}", file=sys.stderr)
-            measured.setdefault(title, []).append(measure(inside, command, number == 0))
+            measured.setdefault(title, []).append(measure(host, command, number == 0))
     return measured
 
 
@@ -342,15 +285,15 @@ def goals(measured):
 
 
 def main():
-    # Ended from outside, it puts everything back, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=5, help="how often everything is run (5)")
     arguments.add_argument("--idle", type=int, help=argparse.SUPPRESS)
     arguments = arguments.parse_args()
     if arguments.idle:
         return hold(arguments.idle)
-    with tempfile.TemporaryDirectory() as folder, namespace() as inside:
+    with tempfile.TemporaryDirectory() as folder, namespaces("proxy") as [host]:
+        host.sysctl("net.ipv4.ip_local_port_range=10000 65000", "net.ipv4.tcp_tw_reuse=1", "net.core.somaxconn=8192",
+                    "net.ipv4.tcp_max_tw_buckets=400000")
         folder = Path(folder)
         folder.chmod(0o755)
         (folder / "files").mkdir()
@@ -360,9 +303,9 @@ def main():
         subprocess.run(["cat", folder / "files" / "big"], stdout=subprocess.DEVNULL, check=True)
         servers = "".join(SERVER.format(port=port, folder=folder) for port in BACKENDS)
         config = write(folder, "backend.conf", BACKEND.format(folder=folder, servers=servers))
-        with running(["nginx", "-p", folder, "-c", config, "-e", "stderr"], inside, BACKENDS[:1]), \
-                running(["iperf3", "-s", "-p", IPERF], inside, (IPERF,)):
-            measured = compare(inside, folder, arguments.rounds)
+        with host.running(["nginx", "-p", folder, "-c", config, "-e", "stderr"], BACKENDS[:1]), \
+                host.running(["iperf3", "-s", "-p", IPERF], [IPERF]):
+            measured = compare(host, folder, arguments.rounds)
     print("\n".join([*table(measured), "", *goals(measured)]))
 
 

@@ -7,14 +7,14 @@ Needs root. netscript is the one in the PATH; a tool that is not there is left o
 """
 
 import argparse
-import os
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+
+from netns import connect, namespaces
 
 TARGET = "203.0.113.1"
 OPEN, CLOSED, FILTERED = 80, 81, 82
@@ -43,89 +43,46 @@ CASES = [
 ]
 
 
-def run(command):
-    subprocess.run(command.split(), check=True)
-
-
-class Chain:
-    """A chain of namespaces: the one that traces, routers, and the target behind them."""
-
-    def __init__(self, hops, silent):
-        self.names = [f"netscript-bench-{os.getpid()}-{hop}" for hop in range(hops + 1)]
-        self.silent = silent
-
-    def inside(self, hop, *command):
-        subprocess.run(["nsenter", f"--net=/run/netns/{self.names[hop]}", *command], check=True)
-
-    def build(self):
-        last = len(self.names) - 1
-        for name in self.names:
-            run(f"ip netns add {name}")
-            run(f"ip -n {name} link set lo up")
-        for hop in range(last):
-            near, far = self.names[hop], self.names[hop + 1]
-            run(f"ip link add right netns {near} type veth peer name left netns {far}")
-            # Four addresses for each cable.
-            run(f"ip -n {near} address add 198.51.100.{4 * hop + 1}/30 dev right")
-            run(f"ip -n {far} address add 198.51.100.{4 * hop + 2}/30 dev left")
-            run(f"ip -n {near} link set right up")
-            run(f"ip -n {far} link set left up")
-        for hop, name in enumerate(self.names):
-            settings = "net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0 net.ipv4.conf.all.rp_filter=0"
-            self.inside(hop, "sysctl", "-qw", *settings.split())
-            if hop < last:
-                run(f"ip -n {name} route add {TARGET}/32 via 198.51.100.{4 * hop + 2}")
-            if hop > 1:
-                run(f"ip -n {name} route add 198.51.100.0/30 via 198.51.100.{4 * hop - 3}")
-        run(f"ip -n {self.names[last]} address add {TARGET}/32 dev lo")
-        for hop in self.silent:
-            rules = "add table ip f; add chain ip f o { type filter hook output priority 0; }; add rule ip f o icmp type time-exceeded drop"
-            self.inside(hop, "nft", rules)
-        rules = f"add table ip f; add chain ip f i {{ type filter hook input priority 0; }}; add rule ip f i tcp dport {FILTERED} drop"
-        self.inside(last, "nft", rules)
-
-    def serve(self):
-        """The open port of the target."""
-        program = f"""
+SERVER = f"""
 import socket
 server = socket.create_server(("{TARGET}", {OPEN}), backlog=256)
 print("ready", flush=True)
 while True:
     server.accept()[0].close()
 """
-        command = ["nsenter", f"--net=/run/netns/{self.names[-1]}", sys.executable, "-c", program]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE)
-        server.stdout.readline()
-        return server
-
-    def remove(self):
-        for name in self.names:
-            subprocess.run(["ip", "netns", "del", name], check=False, stderr=subprocess.DEVNULL)
 
 
 @contextmanager
 def chain(hops, silent):
-    this, server = Chain(hops, silent), None
-    try:
-        this.build()
-        server = this.serve()
-        yield this
-    finally:
-        if server:
-            server.terminate()
-            server.wait()
-        this.remove()
+    """A chain of namespaces: the one that traces, which it gives, routers, and the target behind them with its open port."""
+    with namespaces(*range(hops + 1)) as hosts:
+        for hop, (near, far) in enumerate(zip(hosts, hosts[1:])):
+            # Four addresses for each cable.
+            connect((near, "right", f"198.51.100.{4 * hop + 1}/30"), (far, "left", f"198.51.100.{4 * hop + 2}/30"))
+        for hop, host in enumerate(hosts):
+            host.sysctl("net.ipv4.ip_forward=1", "net.ipv4.icmp_ratelimit=0", "net.ipv4.conf.all.rp_filter=0")
+            if hop < hops:
+                host.ip(f"route add {TARGET}/32 via 198.51.100.{4 * hop + 2}")
+            if hop > 1:
+                host.ip(f"route add 198.51.100.0/30 via 198.51.100.{4 * hop - 3}")
+        target = hosts[-1]
+        target.ip(f"address add {TARGET}/32 dev lo")
+        for hop in silent:
+            hosts[hop].nft("add table ip f; add chain ip f o { type filter hook output priority 0; }; "
+                           "add rule ip f o icmp type time-exceeded drop")
+        target.nft("add table ip f; add chain ip f i { type filter hook input priority 0; }; "
+                   f"add rule ip f i tcp dport {FILTERED} drop")
+        with target.running([sys.executable, "-c", SERVER], stdout=subprocess.PIPE) as server:
+            server.stdout.readline()
+            yield hosts[0]
 
 
-def timed(namespace, command, port):
+def timed(host, command, port):
     words = command if isinstance(command, list) else command.split()
     words = [word.replace("{target}", TARGET).replace("{port}", str(port)) for word in words]
     begin = time.perf_counter()
     try:
-        ran = subprocess.run(
-            ["nsenter", f"--net=/run/netns/{namespace}", *words], capture_output=True, text=True, timeout=PATIENCE
-        )
-        output = ran.stdout
+        output = subprocess.run([*host.inside, *words], capture_output=True, text=True, timeout=PATIENCE).stdout
     except subprocess.TimeoutExpired:
         return PATIENCE, ""
     return time.perf_counter() - begin, output
@@ -145,8 +102,6 @@ def verdict(seconds, reference, goal):
 
 
 def main():
-    # Ended from outside, it puts everything back, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=5, help="how often what is fast is run (5)")
     rounds = arguments.parse_args().rounds
@@ -155,12 +110,12 @@ def main():
     print("| --- | --- | --- | --- |")
     for title, hops, silent, port, goal in CASES:
         print(f"| **{title}** | | | |")
-        with chain(hops, silent) as this:
+        with chain(hops, silent) as source:
             walls, outputs = {name: [] for name in tools}, {}
             for _ in range(rounds):
                 for name, command in tools.items():
                     if not walls[name] or max(walls[name]) < SLOW:
-                        wall, outputs[name] = timed(this.names[0], command, port)
+                        wall, outputs[name] = timed(source, command, port)
                         walls[name].append(wall)
             reference = statistics.median(walls["traceroute -T"])
             for name, results in walls.items():

@@ -58,6 +58,11 @@ fn policies_of_the_corpus_are_read_or_refused() {
 }
 
 #[test]
+fn apps_of_the_corpus_are_accepted_again_or_refused_with_their_places() {
+    replay("proxy", targets::proxy::check);
+}
+
+#[test]
 fn secrets_in_texts_of_the_corpus_are_masked() {
     replay("secret", targets::secret::check);
 }

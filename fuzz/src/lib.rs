@@ -6,6 +6,7 @@ pub mod dns;
 pub mod frames;
 pub mod http;
 pub mod policy;
+pub mod proxy;
 pub mod reassembly;
 pub mod script;
 pub mod secret;

@@ -3,12 +3,13 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
+use netscript::record::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::program::{Folder, NETSCRIPT, run};
 use crate::support::chain::{Chain, FILTERED, TARGET};
-use crate::support::{Engine, Running, UNPRIVILEGED, needs, succeed, tool, until};
+use crate::support::{Engine, Running, UNPRIVILEGED, by_words, needs, shown, succeed, tool, until};
 
 /// Where the page is, on the loopback interface of who traces.
 const PAGE: &str = "127.0.0.1:8080";
@@ -84,6 +85,21 @@ fn a_user_without_privileges_is_told_where_the_way_out_is_blocked() {
     assert!(ended.stdout.contains("  egress-blocked: 203.0.113.9:5432\n"), "{ended:?}");
     let prober = ended.stdout.lines().any(|line| line.split_whitespace().eq(["prober", "connect"]));
     assert!(prober, "without privileges: {ended:?}");
+}
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    needs!("nft", "setpriv");
+    let arguments = ["--", "--endpoints=203.0.113.9:443,203.0.113.9:5432", "--rounds=1"];
+    let shown = shown("README.md", &format!("netscript run egress-trace {}", arguments.join(" ")));
+    let ended = run(&mut app(&blocked(), &[], &arguments));
+    assert_eq!(by_words(&(ended.stdout + &*ended.stderr), without_times), by_words(&shown, without_times));
+}
+
+/// A word, unless it is a time or how long something took.
+fn without_times(word: &str) -> String {
+    let is_time = word.contains('T') && word.ends_with('Z');
+    if is_time || word.parse::<Duration>().is_ok() { "…".to_owned() } else { word.to_owned() }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::program::{Ended, Folder, run};
 use crate::support::traffic::program;
-use crate::support::{Container, Engine, Image, Rates, Running, needs, slow_web_server, until};
+use crate::support::{Container, Engine, Image, Rates, Running, by_words, needs, shown, slow_web_server, until};
 
 const SENDERS: [&str; 5] = ["http-sender1", "http-sender2", "http-sender3", "http-sender4", "http-sender5"];
 
@@ -318,15 +318,13 @@ fn the_readme_shows_what_is_printed_and_the_examples_of_the_header_run() {
     needs!("dockerd", "docker", "iptables", "busybox");
     let engine = Engine::docker();
     let shop = Shop::open(&engine, [50, 60, 55, 400, 80]);
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let (_, shown) = readme.split_once("$ sudo netscript run noisy-container\n").unwrap();
-    let (shown, _) = shown.split_once("\n$ ").unwrap();
+    let shown = shown("README.md", "sudo netscript run noisy-container");
     let ended = engine.netscript(&shop.folder, &["run", "noisy-container"]);
     // Where it listens depends on what else there is.
     let (listening, summary) = ended.stderr.split_once('\n').unwrap();
     assert!(listening.contains("web:any"), "{listening}");
     let (_, shown) = shown.split_once('\n').unwrap();
-    assert_eq!(without_numbers(&(ended.stdout + summary)), without_numbers(shown));
+    assert_eq!(by_words(&(ended.stdout + summary), without_numbers), by_words(shown, without_numbers));
 
     let script = Library::new(Vec::new()).find("noisy-container").unwrap();
     assert!(!script.header.examples.is_empty());
@@ -337,20 +335,16 @@ fn the_readme_shows_what_is_printed_and_the_examples_of_the_header_run() {
     }
 }
 
-/// A text with all numbers alike, the names that are numbers, and columns as wide as their words.
-fn without_numbers(text: &str) -> String {
-    let name = |word: &str| -> String {
-        let prefix = ["veth", "br-"].into_iter().find(|prefix| {
-            let digits = word.trim_end_matches(',').strip_prefix(prefix).unwrap_or_default();
-            digits.len() >= 7 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
-        });
-        let is_number = |c: char| c.is_ascii_digit() || c == '.' || c == ',';
-        match prefix {
-            Some(prefix) => format!("{prefix}…"),
-            None if word.trim_matches(['(', ')', ';']).chars().all(is_number) => "…".to_owned(),
-            None => word.to_owned(),
-        }
-    };
-    let line = |line: &str| line.split_whitespace().map(name).collect::<Vec<_>>().join(" ");
-    text.lines().map(line).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+/// A word, unless it is a number or a name that is one: those are all alike.
+fn without_numbers(word: &str) -> String {
+    let prefix = ["veth", "br-"].into_iter().find(|prefix| {
+        let digits = word.trim_end_matches(',').strip_prefix(prefix).unwrap_or_default();
+        digits.len() >= 7 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
+    let is_number = |c: char| c.is_ascii_digit() || c == '.' || c == ',';
+    match prefix {
+        Some(prefix) => format!("{prefix}…"),
+        None if word.trim_matches(['(', ')', ';']).chars().all(is_number) => "…".to_owned(),
+        None => word.to_owned(),
+    }
 }

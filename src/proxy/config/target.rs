@@ -38,16 +38,17 @@ impl TargetSpec {
             return Err(wrong());
         }
         let port = number.map(|number| port(number).map_err(|why| format!("{shown}: {why}"))).transpose()?;
-        let address: Option<IpAddr> = host.parse().ok();
-        if address.is_some_and(|address| address.is_unspecified() || address.is_multicast()) {
+        // An IPv4 address in the clothes of IPv6 is reached over IPv4.
+        let address = host.parse::<IpAddr>().ok();
+        let canonical = address.map(|address| address.to_canonical());
+        if canonical.is_some_and(|address| address.is_unspecified() || address.is_multicast()) {
             return Err(format!("{shown} is the address of no host"));
         }
         let is_host = if text.starts_with('[') { matches!(address, Some(IpAddr::V6(_))) } else { is_host(host) };
         if !is_host {
             return Err(wrong());
         }
-        // An IPv4 address in the clothes of IPv6 is reached over IPv4.
-        let host = address.map_or_else(|| host.to_owned(), |address| address.to_canonical().to_string());
+        let host = canonical.map_or_else(|| host.to_owned(), |address| address.to_string());
         Ok(Self { host, port, weight: 1 })
     }
 }

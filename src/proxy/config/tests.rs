@@ -126,6 +126,7 @@ fn what_is_wrong_with_an_app_is_said_with_its_name_and_the_setting() {
         (json!({"targets": ["a:0"]}), "targets: a:0: 0 is no port; ports are 1 to 65535"),
         (json!({"targets": ["::1"]}), "targets: ::1 has to be in brackets: [::1]:5001"),
         (json!({"targets": ["0.0.0.0:80"]}), "targets: 0.0.0.0:80 is the address of no host"),
+        (json!({"targets": ["[::ffff:0.0.0.0]:80"]}), "targets: [::ffff:0.0.0.0]:80 is the address of no host"),
         (json!({"targets": ["a:1", "A:1"]}), "targets: A:1 is named twice; a weight gives it a larger share"),
         (json!({"targets": [5001]}), "targets: 5001 is no text such as \"a.example:5001\""),
         (json!({"targets": {"target": "a:1", "weight": 0}}), "targets.weight: 0 is no whole number from 1 to 256"),

@@ -5,6 +5,7 @@ mod dispatch;
 mod failing;
 mod load;
 mod operation;
+mod page;
 mod rig;
 mod script;
 mod story;

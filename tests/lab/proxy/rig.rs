@@ -41,9 +41,14 @@ impl Host {
 
     /// netscript, to be run on this host.
     pub(super) fn netscript(&self) -> Command {
+        self.command(NETSCRIPT)
+    }
+
+    /// A program, to be run on this host.
+    pub(super) fn command(&self, program: &str) -> Command {
         let mut command = self.folder.command(tool("nsenter"));
         command.arg(format!("--net={}", self.netns.path())).arg(format!("--target={}", self.keeper.pid()));
-        command.args(["--mount", "--wd=/", "--", NETSCRIPT]);
+        command.args(["--mount", "--wd=/", "--", program]);
         command
     }
 
