@@ -15,8 +15,7 @@ use serde_json::{Value, json};
 use socket2::SockRef;
 use tempfile::TempDir;
 
-use super::Request;
-use super::{Datagrams, Table};
+use super::{Datagrams, Request, Table};
 use crate::proxy::balance::{Pool, Target};
 use crate::proxy::config::App;
 use crate::proxy::journal::{Journal, Notices};

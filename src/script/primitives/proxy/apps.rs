@@ -107,11 +107,17 @@ fn take_pick(place: usize, item: &mut Value, map: Option<&Dynamic>) -> Result<Op
     }
 }
 
-/// The same with the keys of all maps in lower case: that is how scripts name fields.
+/// The same with the keys of all maps in lower case: that is how scripts name fields. A key that is there twice then stays
+/// as it is, so that this is seen.
 fn lowered(value: Dynamic) -> Dynamic {
     if value.is_map() {
-        let entries = value.cast::<Map>().into_iter();
-        return entries.map(|(key, value)| (key.to_lowercase().into(), lowered(value))).collect::<Map>().into();
+        let (mut map, others): (Map, Map) =
+            value.cast::<Map>().into_iter().partition(|(key, _)| key.to_lowercase() == key.as_str());
+        for (key, value) in others {
+            let lower = key.to_lowercase().into();
+            map.insert(if map.contains_key(&lower) { key } else { lower }, value);
+        }
+        return map.into_iter().map(|(key, value)| (key, lowered(value))).collect::<Map>().into();
     }
     match value.try_cast_result::<Array>() {
         Ok(array) => array.into_iter().map(lowered).collect::<Array>().into(),
