@@ -77,7 +77,7 @@ fn tell(presence: &Presence, to: &mut dyn Renderer) -> io::Result<()> {
         _ => "it has bound each port".to_owned(),
     };
     to.text(&format!("Since {} {dispatch}.", said("start")))?;
-    to.text(&format!("It has {} connections, and may have {}.", said("connections"), said("limit")))?;
+    to.text(&format!("Connections and associations: {}, at most {}.", said("connections"), said("limit")))?;
     to.text("")?;
     for (columns, rows) in [(APP, stats.get("apps")), (TARGET, status.get("targets"))] {
         to.begin_table(&[])?;
@@ -170,7 +170,7 @@ mod tests {
             "A proxy runs in this network namespace, {here}: process 812.
 It is pinned at /sys/fs/bpf/netscript/proxy-7.
 Since 2026-01-02T03:04:05Z the kernel brings clients to it.
-It has 3 connections, and may have 9872.
+Connections and associations: 3, at most 9872.
 
 app  connections  accepted  failed  retried  limited  dropped
 web            3      1200       1        2        0        0

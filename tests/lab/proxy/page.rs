@@ -1,5 +1,6 @@
 //! What README and docs/proxy.md show of `netscript run proxy`.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
@@ -36,6 +37,19 @@ fn client(host: &Host, port: u16) -> TcpStream {
     client
 }
 
+/// What a proxy says of itself, without what depends on the host: how long it runs, and how many connections may be.
+fn how_it_is(status: &str) -> String {
+    let (_, told) = status.split_once("Since ").unwrap();
+    let (since, told) = told.split_once(' ').unwrap();
+    assert!(since.ends_with('Z'), "{since}");
+    by_words(told, |word| if word.ends_with('.') { word.trim_matches(char::is_numeric) } else { word }.to_owned())
+}
+
+/// What ss lists, in no order of its own.
+fn listening(sockets: &str) -> BTreeSet<String> {
+    by_words(sockets, str::to_owned).lines().map(str::to_owned).collect()
+}
+
 #[test]
 fn the_pages_show_what_a_proxy_prints() {
     needs!("unshare", "ss");
@@ -53,6 +67,7 @@ fn the_pages_show_what_a_proxy_prints() {
     }
     until("the log", || (host.folder.read("proxy.log").split(|byte| *byte == b'\n').count() == 6).then_some(()));
     let last = client(&host, 5400);
+    let status = succeed(host.netscript().args(["proxy", "status"]));
     proxy.signal(Signal::INT);
     proxy.says("waiting");
     drop(last);
@@ -66,5 +81,6 @@ fn the_pages_show_what_a_proxy_prints() {
     let printed = format!("{begin}^C\n{waiting}Targets:\n{results}");
     assert_eq!(shown("README.md", &format!("sudo {COMMAND}")), begin);
     assert_eq!(shown(PAGE, &format!("sudo {COMMAND}")), printed);
-    assert_eq!(by_words(&shown(PAGE, SOCKETS), str::to_owned), by_words(&sockets, str::to_owned));
+    assert_eq!(how_it_is(&shown(PAGE, "sudo netscript proxy status")), how_it_is(&status));
+    assert_eq!(listening(&shown(PAGE, SOCKETS)), listening(&sockets));
 }
