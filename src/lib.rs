@@ -28,6 +28,7 @@ pub mod egress;
 pub mod flow;
 pub mod host;
 pub mod limits;
+mod mailbox;
 mod nearest;
 pub mod packet;
 pub mod protocol;

@@ -11,7 +11,7 @@ use crate::capture::{Cancel, CaptureFile, LiveSettings, Rotation, Until};
 use crate::limits::{ByteSize, Limits};
 use crate::record::Duration;
 use crate::record::secret::command_line;
-use crate::repl::{self, Console};
+use crate::repl::{self, Aside, Console};
 use crate::report::{Style, Tee, Verdict, harmless, loss};
 use crate::script::{Library, Live, Netscript, Options, Permission, Place, Report, Script, Source};
 
@@ -56,8 +56,13 @@ pub(super) fn interactive(arguments: &ReplArguments) -> Ended {
     let options = options(&arguments.source, None, &arguments.limits)?;
     let source = source_in_words(&options)?;
     let progress = std::io::stderr().is_terminal().then(ProgressLine::new);
-    let line = progress.clone();
-    let mut builder = Netscript::builder().options(options).announce(move |text| announce(line.as_ref(), text));
+    let (line, aside) = (progress.clone(), Aside::default());
+    let above = aside.clone();
+    let mut builder = Netscript::builder().options(options).announce(move |text| {
+        if !above.say(&announced(text)) {
+            announce(line.as_ref(), text);
+        }
+    });
     if let Some(line) = progress.clone() {
         builder = builder.progress(move |progress| line.update(&progress));
     }
@@ -71,6 +76,7 @@ pub(super) fn interactive(arguments: &ReplArguments) -> Ended {
         width: || std::io::stdout().is_terminal().then(output::terminal_width),
         output: Box::new(output),
         source,
+        aside,
     };
     repl::run(&session, &console).map(Verdict::exit_code).map_err(|error| error.to_string())
 }
@@ -215,9 +221,14 @@ fn run(script: &Script, arguments: &[String], options: Options, output: &OutputA
     Ok(report.outcome.exit_code())
 }
 
+/// What is said aside, as a line.
+fn announced(text: &str) -> String {
+    format!("netscript: {}\n", harmless(text))
+}
+
 /// Says something aside, on standard error. Whoever closed it does not want to know.
 fn announce(line: Option<&ProgressLine>, text: &str) {
-    let text = format!("netscript: {}\n", harmless(text));
+    let text = announced(text);
     let _ = match line {
         Some(line) => line.above(std::io::stderr()).write_all(text.as_bytes()),
         None => std::io::stderr().write_all(text.as_bytes()),

@@ -14,8 +14,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::balance::Target;
 use super::error::ProxyError;
 use super::log::Log;
-use super::mailbox::Bell;
 use super::record::Connection;
+use crate::mailbox::Bell;
 
 /// Notices that wait for the owner. If there are more, he is busy with something else: connections get the target whose
 /// turn it is, and news are counted.

@@ -13,7 +13,6 @@ mod failure;
 mod handle;
 mod journal;
 mod log;
-mod mailbox;
 mod metrics;
 mod record;
 mod relay;

@@ -32,6 +32,8 @@ pub(super) struct Counters {
     pub(super) limited: AtomicU64,
     /// Whether the next one waits for that reason, and is counted.
     pub(super) is_waiting: AtomicBool,
+    /// Whether it was told that a script did not choose a target in time.
+    pub(super) is_unanswered: AtomicBool,
     /// Datagrams that could not be passed on.
     pub(super) dropped: AtomicU64,
 }
@@ -100,6 +102,18 @@ impl Shared {
         let what = if is_of_app { format!("app {name} has") } else { "all apps together have".to_owned() };
         let whose = if is_of_app { String::new() } else { format!(" of app {name}") };
         self.journal.news(format!("{what} as many connections as there may be; further clients{whose} wait"));
+    }
+
+    /// Tells, once for an app, that its script did not choose a target in time.
+    pub(super) fn unanswered(&self, service: &Service) {
+        if !service.counters.is_unanswered.swap(true, Ordering::Relaxed) {
+            let Service { app, .. } = service;
+            let within = crate::record::Duration::from(app.timeouts.connect);
+            self.journal.news(format!(
+                "app {}: the script was busy and did not pick within {within}; where it does not choose, each target has its turn",
+                app.name
+            ));
+        }
     }
 
     /// Tells, once, that the system has nothing left for a connection.

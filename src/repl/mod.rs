@@ -3,6 +3,7 @@
 //! The folder is thin. Lines come from a terminal, with editing, history and completion, or from a pipe; what they mean
 //! is known to [`script`](crate::script), and what they show is written by [`report`](crate::report).
 
+mod aside;
 mod assistant;
 mod command;
 mod files;
@@ -16,6 +17,7 @@ use std::io::{self, IsTerminal as _, Write};
 use crate::limits::Loss;
 use crate::report::{Format, Renderer, Style, Verdict, harmless, loss};
 use crate::script::{ErrorKind, Report, Session};
+pub use aside::Aside;
 use command::Command;
 use signals::Watch;
 
@@ -29,6 +31,8 @@ pub struct Console {
     pub output: Box<dyn Fn() -> Box<dyn Write + Send>>,
     /// Where packets come from, in a few words.
     pub source: String,
+    /// Where things are said while somebody types.
+    pub aside: Aside,
 }
 
 /// Answers line by line until there are no more: at a terminal in a conversation that always ends clean, otherwise

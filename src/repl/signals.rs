@@ -58,7 +58,10 @@ impl Watch {
         self.cancel.reset();
         self.presses.store(0, Ordering::Relaxed);
         let done = work();
-        (done, self.presses.swap(IDLE, Ordering::Relaxed))
+        let presses = self.presses.swap(IDLE, Ordering::Relaxed);
+        // What goes on between the inputs was not meant.
+        self.cancel.reset();
+        (done, presses)
     }
 }
 

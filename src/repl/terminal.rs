@@ -8,7 +8,7 @@ use rustyline::{ColorMode, CompletionType, Config, Editor};
 
 use super::assistant::Assistant;
 use super::history::{self, Kept};
-use super::{Answers, Then};
+use super::{Answers, Then, aside};
 
 /// Asks for lines and answers them, until somebody leaves.
 pub(super) fn converse(answers: &mut Answers<'_>) -> io::Result<()> {
@@ -19,8 +19,10 @@ pub(super) fn converse(answers: &mut Answers<'_>) -> io::Result<()> {
     greet(&answers.console.source, color);
     note.into_iter().for_each(|note| eprintln!("{note}"));
     let prompt = ("> ", "\x1b[1;36m>\x1b[0m ");
+    // A terminal that cannot move its cursor has none.
+    let way = editor.create_external_printer().ok().map(aside::way).transpose()?;
     loop {
-        let input = match editor.readline(&prompt) {
+        let input = match answers.console.aside.above(way.as_ref(), || editor.readline(&prompt)) {
             Ok(input) => input,
             // Ctrl-C: a fresh line.
             Err(ReadlineError::Interrupted) => continue,

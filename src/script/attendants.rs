@@ -1,9 +1,14 @@
 //! What a script has begun and what needs it from time to time, while the script does something else.
 
 use std::cell::RefCell;
-use std::os::fd::OwnedFd;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 /// Something that goes on beside a script and asks it things: which target a connection is brought to.
 pub(crate) trait Attendant {
@@ -42,6 +47,30 @@ impl Attendants {
         }
         for (attendant, _) in self.ready() {
             attendant.attend();
+        }
+    }
+
+    /// Attends to what there is, until the time is over or the descriptor is readable.
+    ///
+    /// # Errors
+    ///
+    /// If the system cannot wait.
+    pub(crate) fn attend_until(&self, end: impl AsFd, within: Option<Duration>) -> io::Result<()> {
+        let begun = Instant::now();
+        loop {
+            let ready = self.ready();
+            let mut ends = vec![PollFd::new(&end, PollFlags::IN)];
+            ends.extend(ready.iter().map(|(_, ready)| PollFd::new(&**ready, PollFlags::IN)));
+            let left = within.map(|within| within.saturating_sub(begun.elapsed()));
+            // What is longer than a clock can count has no end.
+            match poll(&mut ends, left.and_then(|left| Timespec::try_from(left).ok()).as_ref()) {
+                Ok(0) => return Ok(()),
+                Ok(_) if !ends[0].revents().is_empty() => return Ok(()),
+                Ok(_) => self.attend(),
+                // By a signal; what it asks for makes the descriptor readable.
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 

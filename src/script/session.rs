@@ -23,6 +23,7 @@ use super::value::{from_dynamic, to_row};
 use super::{engine, verbs};
 use crate::capture::{Cancel, Rotation};
 use crate::limits::Limits;
+use crate::mailbox::{Post, mailbox};
 use crate::record::{Row, Value};
 use crate::report::{Discard, Finding, Outcome, Renderer, Verdict};
 
@@ -116,12 +117,16 @@ impl Builder {
     /// When there is no thread or no file descriptor left.
     pub fn build(self) -> io::Result<Session> {
         let cancel = Cancel::new()?;
-        let (jobs, queue) = mpsc::channel::<Job>();
+        let (jobs, queue) = mailbox::<Job>()?;
         let on_thread = cancel.clone();
         let work = move || {
             let mut host = Host::new(self, on_thread);
-            while let Ok(job) = queue.recv() {
-                job(&mut host);
+            while let Some(jobs) = queue.take() {
+                jobs.into_iter().for_each(|job| job(&mut host));
+                // What lines have begun goes on between them.
+                if host.context.attendants.attend_until(&queue, None).is_err() {
+                    break;
+                }
             }
         };
         // Deep expressions recurse in the interpreter.
@@ -134,7 +139,7 @@ type Job = Box<dyn FnOnce(&mut Host) + Send>;
 
 /// A handle to an engine, from any thread. Dropping it ends what runs.
 pub struct Session {
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Option<Post<Job>>,
     thread: Option<thread::JoinHandle<()>>,
     cancel: Cancel,
 }
@@ -213,7 +218,7 @@ impl Session {
         let job: Job = Box::new(move |host| {
             let _ = send.send(question(host));
         });
-        self.jobs.as_ref()?.send(job).ok()?;
+        self.jobs.as_ref()?.send(job);
         receive.recv().ok()
     }
 }

@@ -5,6 +5,7 @@ mod history;
 mod narrow;
 mod pipe;
 mod screen;
+mod serving;
 mod stopping;
 mod untrusted;
 

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use self::names::{Found, TIMEOUT};
 use super::balance::Pool;
-use super::mailbox::Bell;
+use crate::mailbox::Bell;
 
 /// Names that are looked up at the same time, each by a thread that waits.
 const LOOKUPS: usize = 64;

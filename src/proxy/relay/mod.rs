@@ -16,9 +16,9 @@ use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 
 use self::worker::{Command, Worker};
-use super::mailbox::Post;
 use super::record::Connection;
 use super::service::{Service, Shared};
+use crate::mailbox::Post;
 
 /// Descriptors of a connection: the sockets to its client and to its target.
 pub(super) const DESCRIPTORS: usize = 2;

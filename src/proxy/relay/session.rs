@@ -332,7 +332,8 @@ impl Session {
         let half = self.directions.iter().any(Direction::is_over);
         match self.state {
             State::Connecting if silent >= timeouts.connect => Next::Retry(Some(Failure::Timeout)),
-            State::Picking if silent >= timeouts.connect => Next::End(Ending { why: "no target", reset: true }),
+            // The script is busy with something else.
+            State::Picking if silent >= timeouts.connect => Next::Retry(None),
             State::Open if half && silent >= timeouts.linger => {
                 Next::End(Ending { why: "linger timeout", reset: true })
             }

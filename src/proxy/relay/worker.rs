@@ -17,10 +17,10 @@ use super::direction::Kit;
 use super::session::{Ending, Event, Next, Session, Side, State};
 use super::socket::{self, Accepted};
 use super::{DESCRIPTORS, Which};
+use crate::mailbox::{Mailbox, Post, mailbox};
 use crate::proxy::balance::{Failure, Target};
 use crate::proxy::config::Balance;
 use crate::proxy::journal::{Answer, Pick};
-use crate::proxy::mailbox::{Mailbox, Post, mailbox};
 use crate::proxy::record::Connection;
 use crate::proxy::service::{Service, Shared};
 
@@ -163,7 +163,8 @@ impl Worker {
                     Token::Session(key, side) => self.happened(key, side, event.flags),
                     Token::Listener(key) => _ = self.accept(key),
                     Token::Commands => {
-                        let commands: Vec<_> = self.commands.take().collect();
+                        // It can always post something itself.
+                        let commands = self.commands.take().unwrap_or_default();
                         commands.into_iter().for_each(|command| self.obey(command));
                     }
                 }
@@ -486,7 +487,12 @@ impl Worker {
             (next != Next::Wait).then_some((key, next))
         };
         for (key, next) in self.sessions.iter_mut().filter_map(due).collect::<Vec<_>>() {
-            self.with(key, |_, _| next);
+            self.with(key, |session, worker| {
+                if session.state == State::Picking {
+                    worker.shared.unanswered(&session.service);
+                }
+                next
+            });
         }
         let paused = self.listeners.iter().filter(|(key, listener)| listener.paused && !self.left.contains(key));
         for key in paused.map(|(key, _)| key).collect::<Vec<_>>() {

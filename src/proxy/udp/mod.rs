@@ -19,24 +19,22 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 
-use super::mailbox::{Mailbox, Post, mailbox};
 use super::record::Connection;
 use super::relay::Which;
 use super::service::{Service, Shared};
+use crate::mailbox::{Mailbox, Post, mailbox};
 use client::Room;
 use poll::{Poll, Ready};
 use table::Table;
 
-/// What the thread is told to do.
-enum Request {
-    Do(Box<dyn FnOnce(&mut Table) + Send>),
-    Stop,
-}
+/// Something that the thread shall do.
+type Request = Box<dyn FnOnce(&mut Table) + Send>;
 
 /// The thread. It ends with this value, and all associations with it.
 #[derive(Debug)]
 pub(super) struct Datagrams {
-    requests: Post<Request>,
+    /// None: it shall end.
+    requests: Option<Post<Request>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -48,7 +46,7 @@ impl Datagrams {
         poll.add(&requests, Ready::Requests)?;
         let table = Table::new(shared, &poll);
         let thread = thread::Builder::new().name("proxy-udp".into()).spawn(move || run(table, &poll, &requests))?;
-        Ok(Self { requests: post, thread: Some(thread) })
+        Ok(Self { requests: Some(post), thread: Some(thread) })
     }
 
     /// Takes datagrams to an app from these sockets, instead of those that it had. Associations go on.
@@ -78,14 +76,14 @@ impl Datagrams {
     fn ask<T: Send + 'static>(&self, work: impl FnOnce(&mut Table) -> T + Send + 'static) -> Option<T> {
         let (answer, answered) = channel();
         // Whoever asked waits for the answer, below.
-        self.requests.send(Request::Do(Box::new(move |table| drop(answer.send(work(table))))));
+        self.requests.as_ref()?.send(Box::new(move |table| drop(answer.send(work(table)))));
         answered.recv().ok()
     }
 }
 
 impl Drop for Datagrams {
     fn drop(&mut self) {
-        self.requests.send(Request::Stop);
+        self.requests = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -98,12 +96,8 @@ fn run(mut table: Table, poll: &Poll, requests: &Mailbox<Request>) {
         for ready in poll.wait(table.patience()) {
             match ready {
                 Ready::Requests => {
-                    for request in requests.take() {
-                        match request {
-                            Request::Do(work) => work(&mut table),
-                            Request::Stop => return,
-                        }
-                    }
+                    let Some(requests) = requests.take() else { return };
+                    requests.into_iter().for_each(|request| request(&mut table));
                 }
                 Ready::Client(socket) => table.hear(socket, &mut room),
                 Ready::Target(association) => table.answer(association, &mut room),

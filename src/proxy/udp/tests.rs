@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use socket2::SockRef;
 use tempfile::TempDir;
 
-use super::{Datagrams, Request, Table};
+use super::{Datagrams, Table};
 use crate::proxy::balance::{Pool, Target};
 use crate::proxy::config::App;
 use crate::proxy::journal::{Journal, Notices};
@@ -115,7 +115,7 @@ impl Stage {
 
     /// Has the thread do something, and does not wait for it.
     fn later(&self, work: impl FnOnce(&mut Table) + Send + 'static) {
-        self.datagrams.requests.send(Request::Do(Box::new(work)));
+        self.datagrams.requests.as_ref().unwrap().send(Box::new(work));
     }
 
     /// How many answers a client gets, and how many datagrams are dropped, when these are so many together.

@@ -5,12 +5,9 @@ use std::collections::HashMap;
 use std::env::VarError;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Instant;
 
 use regex::Regex;
 use rhai::{Dynamic, Engine, EvalAltResult, Map};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 
 use super::super::context::Context;
 use super::super::docs::{Entry, Group};
@@ -137,23 +134,8 @@ fn matches(patterns: &mut HashMap<String, Regex>, text: &str, pattern: &str) -> 
 /// Waits until the time is over or somebody asks to stop, and attends to what goes on meanwhile.
 pub(super) fn sleep(context: &Context, span: Duration) -> Result<(), Box<EvalAltResult>> {
     let span = std::time::Duration::from_nanos(span.as_nanos().max(0).unsigned_abs());
-    let begun = Instant::now();
-    loop {
-        let ready = context.attendants.ready();
-        let event = context.cancel.as_fd();
-        let mut ends = vec![PollFd::new(&event, PollFlags::IN)];
-        ends.extend(ready.iter().map(|(_, ready)| PollFd::new(&**ready, PollFlags::IN)));
-        let left = span.saturating_sub(begun.elapsed());
-        // What is longer than a clock can count has no end.
-        match poll(&mut ends, Timespec::try_from(left).ok().as_ref()) {
-            Ok(0) => return Ok(()),
-            Ok(_) if !ends[0].revents().is_empty() => return Ok(()),
-            Ok(_) => context.attendants.attend(),
-            // By a signal; what it asks for makes the descriptor readable.
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(thrown(ErrorKind::Observation, format!("cannot wait: {error}"))),
-        }
-    }
+    let waited = context.attendants.attend_until(context.cancel.as_fd(), Some(span));
+    waited.map_err(|error| thrown(ErrorKind::Observation, format!("cannot wait: {error}")))
 }
 
 fn in_network(address: &str, network: &str) -> Result<bool, Box<EvalAltResult>> {

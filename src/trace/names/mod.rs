@@ -8,19 +8,18 @@ mod system;
 pub use resolution::{Resolution, resolve};
 
 use std::net::{IpAddr, ToSocketAddrs as _};
-use std::os::fd::{AsFd as _, BorrowedFd};
-use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::os::fd::BorrowedFd;
 use std::thread;
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 
 use self::ask::ask;
 use self::query::Question;
 use self::system::Settings;
 use super::TraceError;
 use super::record::Hop;
+use crate::mailbox::mailbox;
 
 /// The addresses of a host, in the order in which the system would use them.
 pub(super) fn addresses(host: &str, stop: BorrowedFd<'_>) -> Result<Vec<IpAddr>, TraceError> {
@@ -30,32 +29,27 @@ pub(super) fn addresses(host: &str, stop: BorrowedFd<'_>) -> Result<Vec<IpAddr>,
     }
     // The system's own search may take half a minute and cannot be ended: it goes on by itself when nobody waits.
     let failed = |cause| TraceError::System { doing: format!("look {host} up"), cause };
-    let done = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| failed(error.into()))?);
-    let (sender, receiver) = channel();
-    let (name, signal) = (host.to_owned(), done.clone());
-    let search = move || {
-        let found = (name.as_str(), 0).to_socket_addrs().map(|all| all.map(|address| address.ip()).collect());
-        // Nobody may be waiting any more.
-        let _ = sender.send(found);
-        let _ = rustix::io::write(&*signal, &1_u64.to_ne_bytes());
-    };
+    let (post, answer) = mailbox().map_err(failed)?;
+    let name = host.to_owned();
+    // Nobody may be waiting any more when it is done.
+    let search =
+        move || post.send((name.as_str(), 0).to_socket_addrs().map(|all| all.map(|address| address.ip()).collect()));
     thread::Builder::new().name("resolver".into()).spawn(search).map_err(failed)?;
-    let done = done.as_fd();
-    let mut fds = [PollFd::new(&done, PollFlags::IN), PollFd::new(&stop, PollFlags::IN)];
+    let mut fds = [PollFd::new(&answer, PollFlags::IN), PollFd::new(&stop, PollFlags::IN)];
     while let Err(error) = poll(&mut fds, None) {
         if error != rustix::io::Errno::INTR {
             return Err(failed(error.into()));
         }
     }
-    match receiver.try_recv() {
-        Ok(Ok(addresses)) => Ok(addresses),
-        Ok(Err(error)) => {
+    match answer.take().and_then(|mut answers| answers.pop()) {
+        Some(Ok(addresses)) => Ok(addresses),
+        Some(Err(error)) => {
             let text = error.to_string();
             // What the C library says comes behind what the standard library says of it.
             let why = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned();
             Err(TraceError::UnknownHost { host: host.to_owned(), why })
         }
-        Err(_) => Err(TraceError::Stopped),
+        None => Err(TraceError::Stopped),
     }
 }
 

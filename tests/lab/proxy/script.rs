@@ -219,6 +219,32 @@ fn what_a_closure_does_not_choose_has_its_turn_and_is_told_once() {
 }
 
 #[test]
+fn a_script_that_is_busy_does_not_hold_a_connection_up_for_ever() {
+    needs!();
+    let stage = Stage::new();
+    stage.inside(|| {
+        let (port, targets) = (free(), [Target::new(), Target::new()]);
+        let settings = "#{ connect_timeout: \"100ms\", pick: |c, t| t[1],";
+        let app = app("web", port, &[&targets[0], &targets[1]]).replacen('{', settings, 1);
+        let run = stage.script(&format!(
+            "let p = proxy([{app}], #{{ dispatch: \"bind\" }}); p.start();
+             while !p.connections().some(|c| c.state == \"open\") {{}}
+             {SERVES}"
+        ));
+        // The first one is not chosen for, and the next one is.
+        let first = connected(port, &targets[0]);
+        let second = connected(port, &targets[1]);
+        drop((first, second));
+        run.signal(Signal::TERM);
+        let ended = run.ended();
+        let said = "netscript: app web: the script was busy and did not pick within 100ms; \
+                    where it does not choose, each target has its turn\n";
+        assert_eq!(ended.stderr.matches(said).count(), 1, "{}", ended.stderr);
+        assert_eq!((ended.stdout.as_str(), ended.code), ("served 2\n", Some(0)), "{}", ended.stderr);
+    });
+}
+
+#[test]
 fn rows_of_connections_and_targets_are_rows_like_any_others() {
     needs!();
     let stage = Stage::new();

@@ -4,30 +4,30 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 use rustix::event::{EventfdFlags, eventfd};
 
 /// Is readable from when it is rung until it is silenced.
 #[derive(Debug, Clone)]
-pub(super) struct Bell(Arc<OwnedFd>);
+pub(crate) struct Bell(Arc<OwnedFd>);
 
 impl Bell {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
     }
 
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         // It fails only if it was rung more often than can be counted, and then it is readable all the same.
         let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
     }
 
-    pub(super) fn silence(&self) {
+    pub(crate) fn silence(&self) {
         // It fails only if it was not rung.
         let _ = rustix::io::read(&*self.0, &mut [0; 8]);
     }
 
-    pub(super) const fn descriptor(&self) -> &Arc<OwnedFd> {
+    pub(crate) const fn descriptor(&self) -> &Arc<OwnedFd> {
         &self.0
     }
 }
@@ -39,29 +39,30 @@ impl AsFd for Bell {
 }
 
 /// Where letters to a thread are posted.
-pub(super) struct Post<T> {
-    letters: Sender<T>,
+pub(crate) struct Post<T> {
+    /// None only while it is dropped.
+    letters: Option<Sender<T>>,
     bell: Bell,
 }
 
 /// Where a thread finds its letters.
 #[derive(Debug)]
-pub(super) struct Mailbox<T> {
+pub(crate) struct Mailbox<T> {
     letters: Receiver<T>,
     bell: Bell,
 }
 
 /// A mailbox, and the way to it.
-pub(super) fn mailbox<T>() -> io::Result<(Post<T>, Mailbox<T>)> {
+pub(crate) fn mailbox<T>() -> io::Result<(Post<T>, Mailbox<T>)> {
     let (sender, letters) = channel();
     let bell = Bell::new()?;
-    Ok((Post { letters: sender, bell: bell.clone() }, Mailbox { letters, bell }))
+    Ok((Post { letters: Some(sender), bell: bell.clone() }, Mailbox { letters, bell }))
 }
 
 impl<T> Post<T> {
     /// Sends a letter. It is dropped if the thread is no more, as are those that it has not read.
-    pub(super) fn send(&self, letter: T) {
-        if self.letters.send(letter).is_ok() {
+    pub(crate) fn send(&self, letter: T) {
+        if self.letters.as_ref().is_some_and(|letters| letters.send(letter).is_ok()) {
             self.bell.ring();
         }
     }
@@ -73,6 +74,14 @@ impl<T> Clone for Post<T> {
     }
 }
 
+impl<T> Drop for Post<T> {
+    fn drop(&mut self) {
+        self.letters = None;
+        // It may have been the last one.
+        self.bell.ring();
+    }
+}
+
 impl<T> fmt::Debug for Post<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Post")
@@ -80,10 +89,22 @@ impl<T> fmt::Debug for Post<T> {
 }
 
 impl<T> Mailbox<T> {
-    /// The letters that have come. The bell is rung for those that come later.
-    pub(super) fn take(&self) -> impl Iterator<Item = T> {
+    /// The letters that have come; none if all were read and nobody can send any more. The bell is rung for what comes
+    /// later, and when there is nobody any more.
+    pub(crate) fn take(&self) -> Option<Vec<T>> {
         self.bell.silence();
-        self.letters.try_iter()
+        let mut letters = Vec::new();
+        loop {
+            match self.letters.try_recv() {
+                Ok(letter) => letters.push(letter),
+                Err(TryRecvError::Empty) => return Some(letters),
+                Err(TryRecvError::Disconnected) if letters.is_empty() => return None,
+                Err(TryRecvError::Disconnected) => {
+                    self.bell.ring();
+                    return Some(letters);
+                }
+            }
+        }
     }
 }
 
@@ -110,8 +131,12 @@ mod tests {
         post.send("one");
         post.clone().send("two");
         assert!(is_ready(&mailbox));
-        assert_eq!(mailbox.take().collect::<Vec<_>>(), ["one", "two"]);
-        assert!(!is_ready(&mailbox));
+        assert_eq!(mailbox.take().unwrap(), ["one", "two"]);
+        assert!(!is_ready(&mailbox) && mailbox.take().unwrap().is_empty());
+        post.send("last");
+        drop(post);
+        assert_eq!(mailbox.take().unwrap(), ["last"]);
+        assert!(is_ready(&mailbox) && mailbox.take().is_none());
     }
 
     #[test]
