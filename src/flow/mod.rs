@@ -26,6 +26,7 @@ mod tests;
 
 pub use analyzer::{Analyzer, Flows};
 pub use community_id::community_id;
+pub(crate) use owner::record_with_owners;
 pub use owner::{Attributor, Found, Owner, Owners, Ownership};
 pub use record::Flow;
 pub use role::Role;

@@ -125,6 +125,38 @@ impl Owners {
     }
 }
 
+/// Declares the fields of a record of a conversation as [`record!`](crate::record!) does, and among them those that tell of
+/// its owners, which a table shows, too, where they were looked for. The record has `owners()`.
+macro_rules! record_with_owners {
+    (
+        $(#[doc = $kind_doc:literal])+
+        impl Record for $record:ty as $kind:literal { $($before:tt)* } owners { $($behind:tt)* }
+    ) => {
+        $crate::record! {
+            $(#[doc = $kind_doc])+
+            impl Record for $record as $kind, if |it| it.owners().is_some() => [process, container] {
+                $($before)*
+                /// Live: name of the process at the client's end if that is on this host, else at the server's.
+                process: Text => |it| it.owners().and_then($crate::flow::Owners::process);
+                /// Live: identifier of that process.
+                pid: Integer => |it| it.owners().and_then($crate::flow::Owners::pid);
+                /// Live: container of that process; none on the host itself.
+                container: Text => |it| it.owners().and_then($crate::flow::Owners::container);
+                /// Live: how the process is known: `hook` (the kernel told when the connection was made), `socket` (the
+                /// kernel's table has that connection), `listener` (it listens there), `address` (of a container; which
+                /// process is not known); or `unknown: ` and why.
+                attribution: Text => |it| it.owners().and_then($crate::flow::Owners::attribution);
+                /// Live: name of the process at the server's end, if that is on this host.
+                server_process: Text => |it| it.owners().and_then($crate::flow::Owners::server_process);
+                /// Live: container of that process; none on the host itself.
+                server_container: Text => |it| it.owners().and_then($crate::flow::Owners::server_container);
+                $($behind)*
+            }
+        }
+    };
+}
+pub(crate) use record_with_owners;
+
 /// `client curl[1234] in shop, server nginx[17] in web`, as far as it is known.
 impl fmt::Display for Owners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

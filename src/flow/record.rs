@@ -213,9 +213,9 @@ impl Flow {
     }
 }
 
-crate::record! {
+crate::flow::record_with_owners! {
     /// A conversation: the packets of both directions between two endpoints, from the first to the last.
-    impl Record for Flow as "flow", if |flow| flow.owners.is_some() => [process, container] {
+    impl Record for Flow as "flow" {
         /// When its first packet was captured.
         start: Time, main => |flow| flow.start;
         /// When its last packet was captured.
@@ -274,20 +274,7 @@ crate::record! {
         unanswered_syns: Integer in "packets" => |flow| flow.tcp.as_ref().map_or(0, Tcp::unanswered_syns);
         /// TCP: payload that was sent, as later segments or acknowledgments show, and that the capture does not have.
         lost_bytes: Integer in "bytes" => |flow| flow.both(super::tcp::Half::lost_bytes);
-        /// Live: name of the process at the client's end if that is on this host, else at the server's.
-        process: Text => |flow| flow.owners().and_then(Owners::process);
-        /// Live: identifier of that process.
-        pid: Integer => |flow| flow.owners().and_then(Owners::pid);
-        /// Live: container of that process; none on the host itself.
-        container: Text => |flow| flow.owners().and_then(Owners::container);
-        /// Live: how the process is known: `hook` (the kernel told when the connection was made), `socket` (the kernel's
-        /// table has that connection), `listener` (it listens there), `address` (of a container; which process is not
-        /// known); or `unknown: ` and why.
-        attribution: Text => |flow| flow.owners().and_then(Owners::attribution);
-        /// Live: name of the process at the server's end, if that is on this host.
-        server_process: Text => |flow| flow.owners().and_then(Owners::server_process);
-        /// Live: container of that process; none on the host itself.
-        server_container: Text => |flow| flow.owners().and_then(Owners::server_container);
+    } owners {
         /// Community ID v1, seed 0: the identifier of this conversation in Zeek, Suricata, Arkime and others.
         community_id: Text => |flow| flow.community_id();
         /// VLAN identifiers of the first packet, outermost first.

@@ -65,9 +65,9 @@ impl Remark {
     }
 }
 
-crate::record! {
+crate::flow::record_with_owners! {
     /// A DNS query and the answer to it, or one of them where the other was not seen.
-    impl Record for DnsQuery as "dns_query", if |x| x.owners.is_some() => [process, container] {
+    impl Record for DnsQuery as "dns_query" {
         /// When the query was captured first; the answer, if there is no query.
         time: Time, main => |x| x.time;
         /// When the last packet of it was captured: the answer, else the last time that it was asked.
@@ -125,20 +125,7 @@ crate::record! {
         flags: List => |x| x.flags();
         /// Whether query and answer were both captured whole.
         complete: Bool => |x| [&x.query, &x.response].iter().all(|m| m.as_ref().is_some_and(Message::is_whole));
-        /// Live: name of the process at the client's end if that is on this host, else at the server's.
-        process: Text => |x| x.owners().and_then(Owners::process);
-        /// Live: identifier of that process.
-        pid: Integer => |x| x.owners().and_then(Owners::pid);
-        /// Live: container of that process; none on the host itself.
-        container: Text => |x| x.owners().and_then(Owners::container);
-        /// Live: how the process is known: `hook` (the kernel told when the connection was made), `socket` (the kernel's
-        /// table has that connection), `listener` (it listens there), `address` (of a container; which process is not
-        /// known); or `unknown: ` and why.
-        attribution: Text => |x| x.owners().and_then(Owners::attribution);
-        /// Live: name of the process at the server's end, if that is on this host.
-        server_process: Text => |x| x.owners().and_then(Owners::server_process);
-        /// Live: container of that process; none on the host itself.
-        server_container: Text => |x| x.owners().and_then(Owners::server_container);
+    } owners {
         /// Community ID of the conversation in which the query was sent, or the answer, if there is no query.
         flow: Text => |x| community_id(x.transport.number(), x.conversation[0], x.conversation[1], false);
     }

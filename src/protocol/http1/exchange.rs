@@ -43,9 +43,9 @@ impl fmt::Debug for HttpExchange {
     }
 }
 
-crate::record! {
+crate::flow::record_with_owners! {
     /// A request and the response to it, or one of them where the other was not seen.
-    impl Record for HttpExchange as "http_exchange", if |x| x.owners.is_some() => [process, container] {
+    impl Record for HttpExchange as "http_exchange" {
         /// When the first byte of the request was captured; of the response, if there is no request.
         time: Time, main => |x| x.time;
         /// When the last byte of the exchange was captured, as far as it was.
@@ -115,20 +115,7 @@ crate::record! {
         flags: List => |x| x.flags().names().collect::<Vec<_>>();
         /// Whether request and response were both captured to their ends.
         complete: Bool => |x| x.is_complete();
-        /// Live: name of the process at the client's end if that is on this host, else at the server's.
-        process: Text => |x| x.owners().and_then(Owners::process);
-        /// Live: identifier of that process.
-        pid: Integer => |x| x.owners().and_then(Owners::pid);
-        /// Live: container of that process; none on the host itself.
-        container: Text => |x| x.owners().and_then(Owners::container);
-        /// Live: how the process is known: `hook` (the kernel told when the connection was made), `socket` (the kernel's
-        /// table has that connection), `listener` (it listens there), `address` (of a container; which process is not
-        /// known); or `unknown: ` and why.
-        attribution: Text => |x| x.owners().and_then(Owners::attribution);
-        /// Live: name of the process at the server's end, if that is on this host.
-        server_process: Text => |x| x.owners().and_then(Owners::server_process);
-        /// Live: container of that process; none on the host itself.
-        server_container: Text => |x| x.owners().and_then(Owners::server_container);
+    } owners {
         /// Community ID of the TCP conversation.
         flow: Text => |x| community_id(6, x.client, x.server, false);
     }

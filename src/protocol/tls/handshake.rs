@@ -64,9 +64,9 @@ pub struct TlsHandshake {
     pub(super) owners: Option<Arc<Owners>>,
 }
 
-crate::record! {
+crate::flow::record_with_owners! {
     /// What a TLS client offered and what its server chose, over TCP or QUIC, as far as that is not encrypted.
-    impl Record for TlsHandshake as "tls_handshake", if |x| x.owners.is_some() => [process, container] {
+    impl Record for TlsHandshake as "tls_handshake" {
         /// When the first byte of the ClientHello was captured; of the ServerHello, if there is no other.
         time: Time, main => |x| x.time;
         /// Who sent the ClientHello.
@@ -114,20 +114,7 @@ crate::record! {
         flags: List => |x| x.flags.names().collect::<Vec<_>>();
         /// Whether ClientHello and ServerHello were both captured whole.
         complete: Bool => |x| x.client_hello.is_some() && x.server_hello.is_some();
-        /// Live: name of the process at the client's end if that is on this host, else at the server's.
-        process: Text => |x| x.owners().and_then(Owners::process);
-        /// Live: identifier of that process.
-        pid: Integer => |x| x.owners().and_then(Owners::pid);
-        /// Live: container of that process; none on the host itself.
-        container: Text => |x| x.owners().and_then(Owners::container);
-        /// Live: how the process is known: `hook` (the kernel told when the connection was made), `socket` (the kernel's
-        /// table has that connection), `listener` (it listens there), `address` (of a container; which process is not
-        /// known); or `unknown: ` and why.
-        attribution: Text => |x| x.owners().and_then(Owners::attribution);
-        /// Live: name of the process at the server's end, if that is on this host.
-        server_process: Text => |x| x.owners().and_then(Owners::server_process);
-        /// Live: container of that process; none on the host itself.
-        server_container: Text => |x| x.owners().and_then(Owners::server_container);
+    } owners {
         /// Community ID of the conversation.
         flow: Text => |x| community_id(x.transport.protocol(), x.client, x.server, false);
     }
