@@ -136,6 +136,8 @@ impl Running {
             self.workers.forget(&service.app.name);
             self.datagrams.forget(&service.app.name);
         }
+        // From here on no thread hands a connection to another one.
+        self.workers.settle();
         self.datagrams.end(&Which::All, "stopped");
     }
 

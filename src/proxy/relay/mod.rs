@@ -1,5 +1,6 @@
 //! Moves the bytes of TCP connections: threads that each wait for many connections with epoll.
 
+mod crew;
 mod direction;
 mod header;
 mod pipes;
@@ -15,10 +16,10 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 
+use self::crew::Crew;
 use self::worker::{Command, Worker};
 use super::record::Connection;
 use super::service::{Service, Shared};
-use crate::mailbox::Post;
 
 /// Descriptors of a connection: the sockets to its client and to its target.
 pub(super) const DESCRIPTORS: usize = 2;
@@ -26,7 +27,8 @@ pub(super) const DESCRIPTORS: usize = 2;
 /// The threads. They end with this value, and with them all connections.
 #[derive(Debug)]
 pub(super) struct Workers {
-    threads: Vec<(Post<Command>, JoinHandle<usize>)>,
+    crew: Crew,
+    threads: Vec<JoinHandle<usize>>,
 }
 
 /// Which connections are meant.
@@ -40,11 +42,11 @@ pub(super) enum Which {
 impl Workers {
     /// Begins so many threads.
     pub(super) fn start(count: usize, shared: &Arc<Shared>) -> io::Result<Self> {
-        let mut this = Self { threads: Vec::new() };
-        for number in 0..count {
-            let (worker, post) = Worker::new(shared.clone())?;
-            let thread = thread::Builder::new().name(format!("proxy-{number}")).spawn(move || worker.run())?;
-            this.threads.push((post, thread));
+        let (crew, boxes) = Crew::new(count)?;
+        let mut this = Self { crew: crew.clone(), threads: Vec::new() };
+        for (place, commands) in boxes.into_iter().enumerate() {
+            let worker = Worker::new(crew.clone(), place, commands, shared.clone())?;
+            this.threads.push(thread::Builder::new().name(format!("proxy-{place}")).spawn(move || worker.run())?);
         }
         Ok(this)
     }
@@ -52,18 +54,18 @@ impl Workers {
     /// Accepts connections to an app from these listeners, instead of those that it had. Who waits at the others is still
     /// accepted.
     pub(super) fn serve(&self, service: &Arc<Service>, listeners: &[Arc<OwnedFd>]) {
-        self.tell(|| Command::Serve(service.clone(), listeners.to_vec()));
+        self.crew.tell_all(|| Command::Serve(service.clone(), listeners.to_vec()));
     }
 
     /// Accepts no more connections to an app, behind those that wait already. They go on.
     pub(super) fn forget(&self, app: &str) {
-        self.tell(|| Command::Forget(app.to_owned()));
+        self.crew.tell_all(|| Command::Forget(app.to_owned()));
     }
 
     /// Waits until listeners that were left are closed, so that others can have their ports.
     pub(super) fn settle(&self) {
         let (settled, receiver) = channel::<()>();
-        self.tell(|| Command::Settle(settled.clone()));
+        self.crew.tell_all(|| Command::Settle(settled.clone()));
         drop(settled);
         // It ends when the last thread has dropped its own.
         let _ = receiver.recv();
@@ -72,7 +74,7 @@ impl Workers {
     /// The connections that there are.
     pub(super) fn connections(&self) -> Vec<Connection> {
         let (sender, receiver) = channel();
-        self.tell(|| Command::Report(sender.clone()));
+        self.crew.tell_all(|| Command::Report(sender.clone()));
         // It ends when the last thread has answered, or is no more.
         drop(sender);
         receiver.iter().flatten().collect()
@@ -80,18 +82,14 @@ impl Workers {
 
     /// Resets connections.
     pub(super) fn end(&self, which: &Which, why: &'static str) {
-        self.tell(|| Command::End(which.clone(), why));
-    }
-
-    fn tell(&self, command: impl Fn() -> Command) {
-        self.threads.iter().for_each(|(post, _)| post.send(command()));
+        self.crew.tell_all(|| Command::End(which.clone(), why));
     }
 
     /// Ends the threads, and with them all connections. Gives how many these were.
     pub(super) fn stop(&mut self) -> usize {
-        self.tell(|| Command::Stop);
+        self.crew.tell_all(|| Command::Stop);
         // A panic there has been reported by the panic hook.
-        self.threads.drain(..).map(|(_, thread)| thread.join().unwrap_or_default()).sum()
+        self.threads.drain(..).map(|thread| thread.join().unwrap_or_default()).sum()
     }
 }
 

@@ -13,6 +13,7 @@ use rustix::net::{
 };
 
 /// A client that connected.
+#[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) socket: OwnedFd,
     pub(super) client: SocketAddr,

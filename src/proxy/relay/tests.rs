@@ -243,6 +243,23 @@ fn a_target_that_refuses_or_resets_is_not_noticed_while_another_one_serves() {
 }
 
 #[test]
+fn threads_share_the_connections() {
+    let server = Server::echo();
+    let rig = Rig::new(&[server.address]);
+    let clients: Vec<_> = (0..32).map(|_| rig.connect()).collect();
+    until("all of them", || rig.shared.open.present() == clients.len());
+    let loads = rig.workers.crew.loads();
+    assert!(loads.iter().sum::<usize>() == clients.len() && loads.iter().all(|load| *load >= 13), "{loads:?}");
+    for mut client in &clients {
+        client.write_all(b"x").unwrap();
+        client.read_exact(&mut [0]).unwrap();
+    }
+    drop(clients);
+    rig.drains();
+    assert_eq!(rig.workers.crew.loads(), [0, 0]);
+}
+
+#[test]
 fn clients_are_reset_when_no_target_is_left() {
     let rig = Rig::new(&[nobody(), nobody()]);
     // Maybe before it is seen that they were connected.

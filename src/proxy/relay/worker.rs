@@ -13,11 +13,12 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use slab::Slab;
 
+use super::crew::Crew;
 use super::direction::Kit;
 use super::session::{Ending, Event, Next, Session, Side, State};
 use super::socket::{self, Accepted};
 use super::{DESCRIPTORS, Which};
-use crate::mailbox::{Mailbox, Post, mailbox};
+use crate::mailbox::Mailbox;
 use crate::proxy::balance::{Failure, Target};
 use crate::proxy::config::Balance;
 use crate::proxy::journal::{Answer, Pick};
@@ -39,6 +40,8 @@ pub(super) enum Command {
     End(Which, &'static str),
     /// To be dropped when listeners that were left are closed.
     Settle(Sender<()>),
+    /// A client that another thread has accepted.
+    Take(Arc<Service>, Accepted),
     /// To whom a connection goes that a script picks for; none leaves it to the balance.
     Picked(usize, u64, Option<Arc<Target>>),
     Stop,
@@ -86,8 +89,9 @@ impl Token {
 pub(super) struct Worker {
     epoll: OwnedFd,
     commands: Mailbox<Command>,
-    /// The way there, for answers.
-    post: Post<Command>,
+    crew: Crew,
+    /// Its own one there.
+    place: usize,
     shared: Arc<Shared>,
     listeners: Slab<Listener>,
     /// Listeners at which nobody is accepted for a while.
@@ -115,15 +119,15 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// One that obeys what is posted there.
-    pub(super) fn new(shared: Arc<Shared>) -> io::Result<(Self, Post<Command>)> {
-        let (post, commands) = mailbox()?;
+    /// The one at this place of the crew, which obeys these commands.
+    pub(super) fn new(crew: Crew, place: usize, commands: Mailbox<Command>, shared: Arc<Shared>) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &commands, Token::Commands.data(), EventFlags::IN)?;
-        let this = Self {
+        Ok(Self {
             epoll,
             commands,
-            post: post.clone(),
+            crew,
+            place,
             now: shared.now(),
             shared,
             listeners: Slab::new(),
@@ -139,8 +143,7 @@ impl Worker {
             tick: Duration::from_secs(1),
             next_tick: Duration::ZERO,
             stopped: false,
-        };
-        Ok((this, post))
+        })
     }
 
     /// Works until it is told to stop, and resets the connections that there are then. Gives how many.
@@ -275,10 +278,10 @@ impl Worker {
     /// Asks the script for a target.
     fn ask(&mut self, key: usize, session: Box<Session>) {
         let targets = session.service.pool.candidates(self.now);
-        let (post, number, among) = (self.post.clone(), session.number, targets.clone());
+        let (crew, own, number, among) = (self.crew.clone(), self.place, session.number, targets.clone());
         let answer = Answer::new(move |place| {
             let target = place.and_then(|place| among.get(place).cloned());
-            post.send(Command::Picked(key, number, target));
+            crew.tell(own, Command::Picked(key, number, target));
         });
         let connection = session.record(self.now, None);
         self.sessions[key] = Some(session);
@@ -339,6 +342,7 @@ impl Worker {
         }
         let service = session.service.clone();
         session.close(ending, self.now, &mut self.kit);
+        self.crew.ended(self.place);
         self.shared.ended(&service, DESCRIPTORS);
         if self.paused > 0 {
             // Somebody may be accepted again.
@@ -361,8 +365,10 @@ impl Worker {
         let error = match socket::accept(&listener.socket) {
             Ok(accepted) => {
                 place.take();
-                self.accepted += 1;
-                self.admitted(service, accepted);
+                match self.crew.take(self.place) {
+                    own if own == self.place => self.take(service, accepted),
+                    other => self.crew.tell(other, Command::Take(service, accepted)),
+                }
                 return true;
             }
             Err(error) => error,
@@ -378,7 +384,8 @@ impl Worker {
     }
 
     /// Begins the session of a client.
-    fn admitted(&mut self, service: Arc<Service>, accepted: Accepted) {
+    fn take(&mut self, service: Arc<Service>, accepted: Accepted) {
+        self.accepted += 1;
         let is_scripted = service.app.balance == Balance::Script;
         let session = Box::new(Session::new(service, accepted, self.accepted, self.now));
         if self.shared.journal.is_logging() {
@@ -413,6 +420,7 @@ impl Worker {
             }
             Command::End(which, why) => _ = self.end(&which, why),
             Command::Settle(settled) => self.settled.push(settled),
+            Command::Take(service, accepted) => self.take(service, accepted),
             Command::Picked(key, number, target) => self.picked(key, number, target),
             Command::Stop => self.stopped = true,
         }
