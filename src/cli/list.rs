@@ -61,10 +61,15 @@ pub(super) fn eject(name: &str) -> Ended {
     print(&format!("{path}\n"))
 }
 
-/// Prints to standard output; a reader that left early has seen enough.
+/// Prints to standard output.
 pub(super) fn print(text: &str) -> Ended {
     let mut stdout = io::stdout();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    printed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// What came of printing; a reader that left early has seen enough.
+pub(super) fn printed(result: io::Result<()>) -> Ended {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(format!("the output cannot be written: {error}"))
         }

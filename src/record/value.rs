@@ -203,6 +203,23 @@ impl<T: Record> From<Arc<T>> for Value<'_> {
     }
 }
 
+/// JSON as it is read: what looks like a time is a text.
+impl From<serde_json::Value> for Value<'_> {
+    fn from(json: serde_json::Value) -> Self {
+        match json {
+            serde_json::Value::Null => Value::None,
+            serde_json::Value::Bool(x) => x.into(),
+            serde_json::Value::Number(x) => match x.as_i64() {
+                Some(x) => x.into(),
+                None => x.as_f64().into(),
+            },
+            serde_json::Value::String(x) => x.into(),
+            serde_json::Value::Array(x) => x.into(),
+            serde_json::Value::Object(x) => Value::Map(x.into_iter().map(|(k, v)| (k.into(), v.into())).collect()),
+        }
+    }
+}
+
 impl From<u64> for Value<'_> {
     fn from(number: u64) -> Self {
         Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))

@@ -7,12 +7,12 @@ use serde_json::{Value as Json, json};
 
 use super::super::Ended;
 use super::super::arguments::Color;
-use super::super::list::print;
+use super::super::list::{print, printed};
 use super::super::output::{colored, terminal_width};
 use super::{foreign, unseen};
 use crate::proxy::{Pinned, Presence, Running, presence};
 use crate::record::{Tuple, Value};
-use crate::report::{Format, Renderer, Style, Verdict};
+use crate::report::{Format, Renderer, Style};
 
 /// What is told of each app and of each target.
 const APP: &[&str] = &["app", "connections", "accepted", "failed", "retried", "limited", "dropped"];
@@ -36,13 +36,7 @@ pub(super) fn show(json: bool) -> Ended {
     let style =
         Style { color: colored(Color::Auto, terminal), width: terminal.then(terminal_width), ..Style::default() };
     let mut to = Format::Table.renderer(Box::new(io::stdout()), style);
-    match tell(&presence, to.as_mut()).and_then(|()| to.flush()) {
-        // A reader that left early has seen enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(format!("the output cannot be written: {error}"))
-        }
-        _ => Ok(Verdict::Clean.exit_code()),
-    }
+    printed(tell(&presence, to.as_mut()).and_then(|()| to.flush()))
 }
 
 fn as_json(Presence { namespace, running, pinned }: &Presence) -> Json {
@@ -64,13 +58,14 @@ fn as_json(Presence { namespace, running, pinned }: &Presence) -> Json {
     })
 }
 
-/// Tells a person.
+/// Tells a person. Whoever has the name of the lock says what he likes.
 fn tell(presence: &Presence, to: &mut dyn Renderer) -> io::Result<()> {
     to.text(seen(presence).trim_end())?;
     let Some(Running { status, .. }) = &presence.running else { return Ok(()) };
     let Some(status) = status else { return to.text("It does not tell this user how it is.") };
     let Some(stats) = status["stats"].as_object() else { return to.text("It is just beginning or ending.") };
-    let said = |name: &str| stats.get(name).map_or_else(|| "?".to_owned(), |value| cell(value).to_string());
+    let said =
+        |name: &str| stats.get(name).map_or_else(|| "?".to_owned(), |value| Value::from(value.clone()).to_string());
     let dispatch = match (stats.get("dispatch").and_then(Json::as_str), stats.get("dispatch_reason")) {
         (Some("kernel"), _) => "the kernel brings clients to it".to_owned(),
         (_, Some(Json::String(why))) => format!("it has bound each port: {why}"),
@@ -82,23 +77,12 @@ fn tell(presence: &Presence, to: &mut dyn Renderer) -> io::Result<()> {
     for (columns, rows) in [(APP, stats.get("apps")), (TARGET, status.get("targets"))] {
         to.begin_table(&[])?;
         for row in rows.and_then(Json::as_array).into_iter().flatten() {
-            let values = columns.iter().map(|name| cell(&row[name])).collect();
+            let values = columns.iter().map(|name| row[name].clone().into()).collect();
             to.row(&Tuple::row("row", columns.iter().map(|&name| Cow::Borrowed(name)).collect(), values))?;
         }
         to.end_table()?;
     }
     Ok(())
-}
-
-/// What is told is told by whoever has the name of the lock: anything.
-fn cell(value: &Json) -> Value<'static> {
-    match value {
-        Json::Null => Value::None,
-        Json::Bool(value) => Value::Bool(*value),
-        Json::Number(number) => number.as_i64().map_or_else(|| Value::Text(number.to_string().into()), Value::Integer),
-        Json::String(text) => Value::Text(text.clone().into()),
-        Json::Array(_) | Json::Object(_) => Value::Text(value.to_string().into()),
-    }
 }
 
 /// What can be seen from outside.

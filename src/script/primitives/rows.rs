@@ -99,28 +99,14 @@ fn typed(name: &str, value: serde_json::Value) -> Value<'static> {
     match (ty, &value) {
         // Another kind may have a text of that name: flows end at a time, connections of a proxy for a reason.
         (Some(Type::Time), serde_json::Value::String(text)) => {
-            text.parse::<Time>().map_or_else(|_| plain(value), Value::Time)
+            text.parse::<Time>().map_or_else(|_| value.into(), Value::Time)
         }
         (Some(Type::Duration), serde_json::Value::Number(seconds)) =>
         {
             #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
             seconds.as_f64().map(|seconds| Duration::from_nanos((seconds * 1e9).round() as i64)).into()
         }
-        _ => plain(value),
-    }
-}
-
-fn plain(value: serde_json::Value) -> Value<'static> {
-    match value {
-        serde_json::Value::Null => Value::None,
-        serde_json::Value::Bool(x) => x.into(),
-        serde_json::Value::Number(x) => match x.as_i64() {
-            Some(x) => x.into(),
-            None => x.as_f64().into(),
-        },
-        serde_json::Value::String(x) => x.into(),
-        serde_json::Value::Array(x) => Value::List(x.into_iter().map(plain).collect()),
-        serde_json::Value::Object(x) => Value::Map(x.into_iter().map(|(k, v)| (k.into(), plain(v))).collect()),
+        _ => value.into(),
     }
 }
 

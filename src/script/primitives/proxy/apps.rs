@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::super::context::Context;
 use super::super::super::error::{ErrorKind, thrown};
 use super::super::super::permission::Permission;
-use super::super::super::value::from_dynamic;
+use super::super::super::value::{from_dynamic, to_dynamic};
 use super::super::place::text;
 use super::super::policy::read;
 use crate::proxy::config::{self, App, Balance};
@@ -51,7 +51,7 @@ impl Told {
         }
         let value: Value =
             serde_json::from_slice(&bytes).map_err(|error| thrown(ErrorKind::Input, format!("{path}: {error}")))?;
-        Self::of_value(lowered(dynamic(value)), Some(path.to_owned()))
+        Self::of_value(lowered(to_dynamic(value.into())), Some(path.to_owned()))
     }
 
     fn of_value(value: Dynamic, file: Option<String>) -> Result<Self> {
@@ -139,19 +139,4 @@ fn json(value: &Dynamic) -> Value {
         }
     }
     of(from_dynamic(value))
-}
-
-/// JSON as a value of a script.
-fn dynamic(value: Value) -> Dynamic {
-    match value {
-        Value::Null => Dynamic::UNIT,
-        Value::Bool(flag) => flag.into(),
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => whole.into(),
-            None => number.as_f64().unwrap_or(f64::NAN).into(),
-        },
-        Value::String(text) => text.into(),
-        Value::Array(list) => list.into_iter().map(dynamic).collect::<Array>().into(),
-        Value::Object(map) => map.into_iter().map(|(key, value)| (key.into(), dynamic(value))).collect::<Map>().into(),
-    }
 }
