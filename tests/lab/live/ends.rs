@@ -26,8 +26,11 @@ fn an_interface_that_goes_down_ends_with_a_note_and_the_others_go_on() {
 fn an_interface_that_is_deleted_ends_the_capture_with_a_note() {
     needs!("tcpreplay");
     let wire = Wire::new();
-    let listening = wire.listen(&[&FOREVER[..], &["-i", "eth0", "capture().count()"]].concat());
+    let script = format!("let n = 0; for packet in capture() {{ n += 1; if n == {PACKETS} {{ debug(\"all\"); }} }} n");
+    let mut listening = wire.listen(&[&FOREVER[..], &["-i", "eth0", &script]].concat());
     wire.send("eth0", &incident(), 1);
+    // What it has not read yet goes with the interface.
+    listening.says("all");
     wire.far.ip("link delete eth0");
     // Nobody stops it: there is nothing left to wait for. But it was to see more.
     let ended = listening.ended();
